@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_ABI_H
+#define MPLB_ABI_H
+
+/*
+ * The contract between the BPF programs and userspace: every struct that lives in a map.
+ * Fixed-width types, explicit padding, byte order in the type, sizes asserted. A change of layout
+ * takes a new MPLB_ABI, which is part of the pin path, so that programs never meet a map of
+ * another layout.
+ */
+#include <linux/types.h>
+
+#define MPLB_ABI	 1
+#define MPLB_NAME_LEN	 64 /* names of VIPs, pools and backends, with the final NUL */
+#define MPLB_TABLE_SLOTS 65537 /* a prime: Maglev needs one (Eisenbud et al., NSDI 2016, 3.4) */
+#define MPLB_NO_BACKEND	 0xffff
+
+/* An IPv4 address stands in word 0, the other three are 0. */
+struct mplb_ip {
+	__be32 word[4];
+};
+
+/* MP_JOIN policy of a VIP. */
+enum mplb_mp_join {
+	MPLB_MP_JOIN_REJECT = 0, /* RST with MP_TCPRST (RFC 8684, 3.6) */
+	MPLB_MP_JOIN_HASH = 1, /* no look at options: what an unaware balancer does */
+};
+
+/* How packets reach a backend. */
+enum mplb_forward {
+	MPLB_FORWARD_L2 = 0, /* MAC addresses rewritten, same segment */
+	MPLB_FORWARD_IPIP = 1, /* IPv4 or IPv6 outer header around either (RFC 2003, 2473, 4213) */
+};
+
+/* Key of a VIP as the packet has it; one 32-bit comparison beside the address. */
+#define MPLB_VIP_EMPTY 0
+#define MPLB_FAMILY_4  4
+#define MPLB_FAMILY_6  6
+
+#define MPLB_VIP_F_WILDCARD 0x1 /* in every slot: some VIP of this table has port 0 (any port) */
+
+/*
+ * One slot of the VIP table: an open-addressing hash table, linear probing, the slot of a key is
+ * mplb_vip_hash() of it. A key is (address, port, protocol); besides, each VIP address has an entry
+ * with port 0 and protocol 0, which answers "is this address a VIP's at all?".
+ */
+struct mplb_vip_slot {
+	struct mplb_ip addr;
+	__be16 port; /* 0: any port */
+	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP; 0: address entry */
+	__u8 family; /* MPLB_FAMILY_4, MPLB_FAMILY_6; MPLB_VIP_EMPTY: end of the probe */
+	__u16 flags; /* MPLB_VIP_F_* */
+	__u8 mp_join; /* enum mplb_mp_join */
+	__u8 pad0;
+	__u64 hash_key; /* key of the flow hash, from the config's hash_seed */
+	__u32 vip; /* index into mplb_vip_stats and mplb_vip_info */
+	__u32 table; /* index into mplb_tables and mplb_pool_info */
+	__u32 pad1[6];
+};
+_Static_assert(sizeof(struct mplb_vip_slot) == 64, "a VIP slot is one cache line");
+
+/* One slot of a pool's table: both are indexes into mplb_backends, or MPLB_NO_BACKEND. */
+struct mplb_table_slot {
+	__u16 owner; /* takes new flows */
+	__u16 fallback; /* owned the slot before the changes under way */
+};
+_Static_assert(sizeof(struct mplb_table_slot) == 4, "a table fits a core's L2 cache");
+
+#define MPLB_BACKEND_F_RESOLVED 0x1 /* ifindex, smac and dmac are valid; else ask the FIB */
+
+/* Where and how to send a packet of one backend. */
+struct mplb_backend {
+	struct mplb_ip dst; /* outer destination: the backend's address */
+	struct mplb_ip src; /* outer source: the balancer's own address towards it */
+	__u32 ifindex; /* egress */
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u16 flags; /* MPLB_BACKEND_F_* */
+	__u16 mtu; /* of the path to the backend, bytes of an IP packet */
+	__u8 forward; /* enum mplb_forward */
+	__u8 family; /* of dst and src: MPLB_FAMILY_4, MPLB_FAMILY_6 */
+	__u16 csum; /* sum of the constant words of an outer IPv4 header, folded, not inverted */
+	__u8 pad[8];
+};
+_Static_assert(sizeof(struct mplb_backend) == 64, "a backend is one cache line");
+
+/* Counters of a VIP, per CPU. X(NAME, "name", "what it counts") */
+#define MPLB_VIP_COUNTERS(X)                                                                       \
+	X(PACKETS, "packets", "packets forwarded to a backend")                                    \
+	X(BYTES, "bytes", "bytes of their IP packets, without the outer header")                   \
+	X(SYN_CAPABLE, "syn_mp_capable", "SYNs with MP_CAPABLE")                                   \
+	X(SYN_PLAIN, "syn_plain", "SYNs without MPTCP options")                                    \
+	X(JOIN_REJECTED, "mp_join_rejected", "SYNs with MP_JOIN answered with a reset")            \
+	X(JOIN_HASHED, "mp_join_hashed", "SYNs with MP_JOIN forwarded by their 5-tuple")
+
+enum mplb_vip_counter {
+#define X(NAME, name, text) MPLB_VIP_C_##NAME,
+	MPLB_VIP_COUNTERS(X)
+#undef X
+	MPLB_VIP_C_MAX
+};
+
+struct mplb_vip_stats {
+	__u64 counter[MPLB_VIP_C_MAX];
+};
+
+struct mplb_backend_stats {
+	__u64 packets;
+	__u64 bytes; /* of the IP packets, without the outer header */
+};
+
+/*
+ * What the program did with a packet, for `lbctl explain`. A packet run through BPF_PROG_TEST_RUN
+ * with this struct as its XDP metadata, magic set, is decided like any other, is not counted, and
+ * comes back with the rest filled in.
+ */
+#define MPLB_TRACE_MAGIC 0x6d706c62ee781a11ULL
+#define MPLB_TRACE_NONE	 0xffffffff
+
+struct mplb_trace {
+	__u64 magic;
+	__u32 vip; /* MPLB_TRACE_NONE: no VIP */
+	__u32 hash; /* of the flow */
+	__u32 slot; /* of the pool's table */
+	__u16 owner; /* indexes into mplb_backends */
+	__u16 fallback;
+	__u16 reason; /* enum mplb_reason */
+	__u16 fib; /* 1: next hop from bpf_fib_lookup; 0: from the backend's entry */
+	__u32 ifindex; /* egress */
+};
+_Static_assert(sizeof(struct mplb_trace) == 32, "XDP metadata holds at most 32 bytes on 6.1");
+
+/* Names and settings behind the indexes: written and read by userspace, never by the program. */
+struct mplb_vip_info {
+	char name[MPLB_NAME_LEN]; /* "": unused */
+	char pool[MPLB_NAME_LEN];
+	struct mplb_ip addr;
+	__be16 port;
+	__u8 proto;
+	__u8 family;
+	__u8 mp_join; /* enum mplb_mp_join */
+	__u8 pad[3];
+};
+
+struct mplb_pool_info {
+	char name[MPLB_NAME_LEN]; /* "": unused */
+	__u64 hash_seed;
+	__u8 forward; /* enum mplb_forward */
+	__u8 pad[7];
+};
+
+/* Member states: who is in which table of the pair. */
+enum mplb_member_state {
+	MPLB_MEMBER_JOINING = 0, /* owner table only: new since the changes under way began */
+	MPLB_MEMBER_ACTIVE = 1, /* both */
+	MPLB_MEMBER_DRAINING = 2, /* fallback table only: keeps its old flows */
+	MPLB_MEMBER_DOWN = 3, /* fallback table only: lost its health */
+};
+
+struct mplb_backend_info {
+	char name[MPLB_NAME_LEN]; /* "": unused */
+	char pool[MPLB_NAME_LEN];
+	struct mplb_ip addr;
+	__u32 table; /* index into mplb_tables of the pool it is in */
+	__u32 weight;
+	__u16 id;
+	__u8 family;
+	__u8 state; /* enum mplb_member_state */
+	__u8 forward; /* enum mplb_forward */
+	__u8 pad[3];
+};
+
+#endif

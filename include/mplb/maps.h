@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_MAPS_H
+#define MPLB_MAPS_H
+
+/*
+ * Names, sizes and home of the maps. Definitions with their comments: bpf/maps.h (balancer) and
+ * bpf/server.bpf.c (backend).
+ */
+#define MPLB_PIN_ROOT	     "/sys/fs/bpf/mplb" /* maps are below it in v<MPLB_ABI>/ */
+#define MPLB_MAX_VIPS	     1024
+#define MPLB_MAX_POOLS	     1024
+#define MPLB_MAX_BACKENDS    4096
+#define MPLB_VIP_SLOTS	     8192 /* a power of two; at most a quarter full (VIPs and addresses) */
+#define MPLB_VIP_PROBES	     8 /* longest probe; userspace refuses a config that needs more */
+#define MPLB_MAX_BALANCERS   256 /* outer sources that a backend accepts */
+#define MPLB_MAX_SERVER_VIPS 256 /* VIPs of one backend */
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* libbpf's and libxdp's messages through our logger, one level lower. */
+#include "log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+#include <xdp/libxdp.h>
+
+static int log_from_library(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[2048];
+	size_t len;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	len = strlen(line);
+	while (len && line[len - 1] == '\n')
+		line[--len] = '\0';
+	if (len)
+		log_at(level, "%s", line);
+	return 0;
+}
+
+static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return log_from_library(level == LIBBPF_WARN ? LOG_INFO : LOG_DEBUG, fmt, ap);
+}
+
+static int log_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
+{
+	return log_from_library(level == LIBXDP_WARN ? LOG_INFO : LOG_DEBUG, fmt, ap);
+}
+
+void log_bpf_init(void)
+{
+	libbpf_set_print(log_libbpf);
+	libxdp_set_print(log_libxdp);
+}

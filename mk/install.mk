@@ -1,0 +1,4 @@
+install: programs ## install into $(DESTDIR)$(PREFIX)
+	$(Q)true
+uninstall: ## remove what install put there
+	$(Q)true
