@@ -29,6 +29,8 @@ deps-quiet:
 pkg_cflags = $(shell pkg-config --cflags $(PKGS))
 pkg_libs   = $(shell pkg-config --libs $(PKGS))
 
+.SECONDARY: $(patsubst %.c,$B/%.o,$(BPF_SRC))
+
 # -g for BTF. -mcpu=v3: 32-bit ALU and jumps, every kernel of our range has them.
 BPF_CFLAGS := -O2 -g -std=gnu17 -Wall -Wextra -Werror -mcpu=v3 -target bpf \
 	      -Iinclude -I. -I/usr/include/$(shell uname -m)-linux-gnu

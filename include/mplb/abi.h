@@ -32,27 +32,23 @@ enum mplb_forward {
 	MPLB_FORWARD_IPIP = 1, /* IPv4 or IPv6 outer header around either (RFC 2003, 2473, 4213) */
 };
 
-/* Key of a VIP as the packet has it; one 32-bit comparison beside the address. */
-#define MPLB_VIP_EMPTY 0
-#define MPLB_FAMILY_4  4
-#define MPLB_FAMILY_6  6
+#define MPLB_FAMILY_4 4
+#define MPLB_FAMILY_6 6
 
 #define MPLB_VIP_F_WILDCARD 0x1 /* in every slot: some VIP of this table has port 0 (any port) */
 
 /*
- * One slot of the VIP table: an open-addressing hash table, linear probing, the slot of a key is
- * mplb_vip_hash() of it. A key is (address, port, protocol); besides, each VIP address has an entry
- * with port 0 and protocol 0, which answers "is this address a VIP's at all?".
+ * One slot of the VIP table: an open-addressing hash table, linear probing, the home slot of a key
+ * is mplb_vip_hash() of it. A key is (address, port, protocol); besides, each VIP address has an
+ * entry with port 0 and protocol 0, which answers "is this address a VIP's at all?".
  */
 struct mplb_vip_slot {
 	struct mplb_ip addr;
-	__be16 port; /* 0: any port */
-	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP; 0: address entry */
-	__u8 family; /* MPLB_FAMILY_4, MPLB_FAMILY_6; MPLB_VIP_EMPTY: end of the probe */
+	__u32 service; /* mplb_vip_service(); 0: empty, the end of a probe */
 	__u16 flags; /* MPLB_VIP_F_* */
 	__u8 mp_join; /* enum mplb_mp_join */
 	__u8 pad0;
-	__u64 hash_key; /* key of the flow hash, from the config's hash_seed */
+	__u64 hash_key; /* key of the flow hash: from hash_seed, address, port and protocol */
 	__u32 vip; /* index into mplb_vip_stats and mplb_vip_info */
 	__u32 table; /* index into mplb_tables and mplb_pool_info */
 	__u32 pad1[6];

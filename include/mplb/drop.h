@@ -39,7 +39,9 @@
 	X(16, MULTICAST, "multicast", PASS,                                                        \
 	  "a broadcast or multicast frame for a VIP's address: not a client's packet")             \
 	X(17, TABLE_INCONSISTENT, "table_inconsistent", DROP,                                      \
-	  "a table points at nothing: this should never count; please report it")
+	  "a table points at nothing: this should never count; please report it") \
+	X(18, FORWARDING_OFF, "forwarding_off", DROP,                                              \
+	  "next hop not resolved by lbctl, and the FIB answers only with forwarding enabled")
 
 enum mplb_reason {
 #define X(number, NAME, name, action, text) MPLB_R_##NAME = number,

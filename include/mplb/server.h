@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_SERVER_H
+#define MPLB_SERVER_H
+
+/*
+ * The backend's side of the contract: what lives in the maps of bpf/server.bpf.c, and why a packet
+ * was or was not decapsulated. Part of MPLB_ABI like abi.h.
+ */
+#include "mplb/abi.h"
+#include "mplb/maps.h"
+
+#define MPLB_SERVER_PIN_DIR   "server" /* below MPLB_PIN_ROOT/v<MPLB_ABI>/ */
+#define MPLB_SERVER_MAX_ITEMS 512 /* VIP addresses, endpoints (at most 8), sysctls, ... */
+
+/* Key of the VIPs and the balancers. */
+struct mplb_server_addr {
+	struct mplb_ip addr;
+	__u8 family; /* MPLB_FAMILY_4, MPLB_FAMILY_6 */
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct mplb_server_addr) == 20, "a hash key has no implicit padding");
+
+/*
+ * What became of a frame. A number is never given a second meaning.
+ * X(number, NAME, "name", action, "what it means and what to do")
+ *   action: PASS  the frame goes to the kernel's stack (decapsulated, or untouched)
+ *           DROP  the frame is gone
+ */
+#define MPLB_SERVER_REASONS(X)                                                                     \
+	X(0, DECAPSULATED, "decapsulated", PASS, "outer header taken off, inner packet passed on") \
+	X(1, NOT_IP, "not_ip", PASS, "neither IPv4 nor IPv6 (ARP, LLDP, VLAN tags, ...)")          \
+	X(2, NOT_TUNNEL, "not_tunnel", PASS, "an IP packet that carries no IP packet")             \
+	X(3, IP_TRUNCATED, "ip_truncated", PASS, "the frame ends inside the outer IP header")      \
+	X(4, IP_MALFORMED, "ip_malformed", PASS,                                                   \
+	  "bad version, header length, length or checksum of the outer IP header")                 \
+	X(5, IP_OPTIONS, "ip_options", PASS,                                                       \
+	  "IPv4 options or IPv6 extension headers in the outer header: no balancer sends them")    \
+	X(6, FRAGMENT, "fragment", PASS,                                                           \
+	  "the outer packet is a fragment; raise the MTU between balancer and backend")            \
+	X(7, MULTICAST, "multicast", PASS, "a tunnel packet in a broadcast or multicast frame")    \
+	X(8, NOT_BALANCER, "not_balancer", PASS,                                                   \
+	  "the outer source is not in `balancers`; add it there if it is a balancer of yours")     \
+	X(9, INNER_TRUNCATED, "inner_truncated", PASS, "the frame ends inside the inner packet")   \
+	X(10, INNER_MALFORMED, "inner_malformed", PASS,                                            \
+	  "bad version, header length or length of the inner IP header")                           \
+	X(11, NOT_VIP, "not_vip", PASS,                                                            \
+	  "the inner destination is not in `vips`; balancer and backend disagree about VIPs")      \
+	X(12, ECN_CONGESTION, "ecn_congestion", DROP,                                              \
+	  "congestion marked on the outer header of a flow without ECN (RFC 6040, 4.2)")           \
+	X(13, STRIP_FAILED, "strip_failed", PASS, "the driver did not let the header be taken off")
+
+enum mplb_server_reason {
+#define X(number, NAME, name, action, text) MPLB_SERVER_R_##NAME = number,
+	MPLB_SERVER_REASONS(X)
+#undef X
+	MPLB_SERVER_R_MAX
+};
+
+/* Counters of a reason, per CPU. */
+struct mplb_server_count {
+	__u64 packets;
+	__u64 bytes; /* of the frames as they came */
+};
+
+/* Kinds of things that server-pm sets, in the order in which it sets them. */
+enum mplb_server_kind {
+	MPLB_SERVER_NONE = 0, /* an unused entry */
+	MPLB_SERVER_NETNS = 1, /* the network namespace that the other entries are about */
+	MPLB_SERVER_SYSCTL = 2,
+	MPLB_SERVER_LIMIT = 3, /* of the MPTCP path manager */
+	MPLB_SERVER_ADDRESS = 4, /* a VIP, on lo */
+	MPLB_SERVER_ENDPOINT = 5, /* of the MPTCP path manager */
+	MPLB_SERVER_XDP = 6, /* the decapsulation on a device */
+	MPLB_SERVER_KIND_MAX
+};
+
+#define MPLB_SERVER_F_OURS 0x1 /* set by server-pm, so `clear` takes it back; else found in place */
+
+#define MPLB_SERVER_NAME_LEN  64
+#define MPLB_SERVER_VALUE_LEN 32
+
+/*
+ * One thing that server-pm keeps in place. It is written before the thing itself is changed, so
+ * that a later `clear` or `run` knows what to take back, whenever the daemon was killed. Which of
+ * addr and name identifies an item depends on its kind.
+ */
+struct mplb_server_item {
+	__u8 kind; /* enum mplb_server_kind */
+	__u8 family; /* of addr: MPLB_FAMILY_4, MPLB_FAMILY_6; 0: none */
+	__u8 flags; /* MPLB_SERVER_F_* */
+	__u8 pad;
+	__u32 endpoint_flags; /* MPTCP_PM_ADDR_FLAG_* */
+	struct mplb_ip addr;
+	char name[MPLB_SERVER_NAME_LEN]; /* sysctl, limit or device */
+	char value[MPLB_SERVER_VALUE_LEN]; /* as wanted */
+	char before[MPLB_SERVER_VALUE_LEN]; /* as it was before server-pm set it */
+	__u8 pad1[8];
+};
+_Static_assert(sizeof(struct mplb_server_item) == 160, "an item has no implicit padding");
+
+#endif
