@@ -56,20 +56,23 @@ static __always_inline int syn_is_rejected(struct xdp_md *ctx, const struct pack
 static __always_inline int balance(struct xdp_md *ctx, const struct packet *p,
 				   const struct mplb_vip_slot *vip, __u32 hash)
 {
-	__u32 slot_key = mplb_slot_of(hash), table_key = vip->table;
+	__u32 number = mplb_slot_of(hash), line_key = number / MPLB_TABLE_LINE;
+	__u32 table_key = vip->table;
 	void *table = bpf_map_lookup_elem(&mplb_tables, &table_key);
+	const struct mplb_table_line *line;
 	const struct mplb_table_slot *slot;
 	struct mplb_trace *trace;
 
 	if (!table)
 		return finish(ctx, MPLB_R_TABLE_INCONSISTENT);
-	slot = bpf_map_lookup_elem(table, &slot_key);
-	if (!slot)
+	line = bpf_map_lookup_elem(table, &line_key);
+	if (!line)
 		return finish(ctx, MPLB_R_TABLE_INCONSISTENT);
+	slot = &line->slot[number % MPLB_TABLE_LINE];
 	trace = trace_of(ctx);
 	if (trace) {
 		trace->hash = hash;
-		trace->slot = slot_key;
+		trace->slot = number;
 		trace->owner = slot->owner;
 		trace->fallback = slot->fallback;
 	}

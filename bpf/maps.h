@@ -33,13 +33,14 @@ struct {
 	__array(values, struct vip_table);
 } mplb_vips SEC(".maps");
 
-/* An inner map of mplb_tables: slot -> (owner, fallback). 256 KiB: fits a core's L2 cache. */
+/* An inner map of mplb_tables: slot / MPLB_TABLE_LINE -> a line of (owner, fallback). 256 KiB: fits
+ * a core's L2 cache. */
 struct pool_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, MPLB_TABLE_SLOTS);
+	__uint(max_entries, MPLB_TABLE_LINES);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct mplb_table_slot)); /* as __type, clang 14 emits no BTF for it */
+	__uint(value_size, sizeof(struct mplb_table_line)); /* as __type, clang 14 emits no BTF for it */
 };
 
 /* Pool -> its table. A pool that changes gets another index, so entries are never rewritten while

@@ -27,6 +27,10 @@ void conf_free(struct conf *conf);
 int conf_error(const struct conf *conf, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The same as a warning. */
+void conf_warn(const struct conf *conf, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* Formats a path into a small static ring of buffers: conf_path("vips[%u].pool", i). */
 const char *conf_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -55,12 +55,22 @@ struct mplb_vip_slot {
 };
 _Static_assert(sizeof(struct mplb_vip_slot) == 64, "a VIP slot is one cache line");
 
-/* One slot of a pool's table: both are indexes into mplb_backends, or MPLB_NO_BACKEND. */
+/*
+ * One slot of a pool's table: both are indexes into mplb_backends, or MPLB_NO_BACKEND. A map value
+ * holds a line of them: the kernel rounds each value up to 8 bytes, which would double the table.
+ */
+#define MPLB_TABLE_LINE	 16
+#define MPLB_TABLE_LINES ((MPLB_TABLE_SLOTS + MPLB_TABLE_LINE - 1) / MPLB_TABLE_LINE)
+
 struct mplb_table_slot {
 	__u16 owner; /* takes new flows */
 	__u16 fallback; /* owned the slot before the changes under way */
 };
 _Static_assert(sizeof(struct mplb_table_slot) == 4, "a table fits a core's L2 cache");
+
+struct mplb_table_line {
+	struct mplb_table_slot slot[MPLB_TABLE_LINE];
+};
 
 #define MPLB_BACKEND_F_RESOLVED 0x1 /* ifindex, smac and dmac are valid; else ask the FIB */
 

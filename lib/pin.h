@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_PIN_H
+#define MPLB_PIN_H
+
+#include <stddef.h>
+
+#define PIN_PATH_MAX 256
+
+/*
+ * The folder of pinned maps below root (a bpffs folder): "root/v<MPLB_ABI>[/sub]". Makes it, 0700,
+ * where create is set. Sets LIBXDP_BPFFS, so that libxdp's own pins live on the same bpffs.
+ * 0 with the path in out, or -errno with the mend logged: not on a bpffs, no rights, not there.
+ */
+int pin_folder(const char *root, const char *sub, int create, char out[static PIN_PATH_MAX]);
+
+/* Takes the exclusive lock of a pin folder, which whoever changes what is in it holds. wait: block
+ * until it is free, else -EBUSY. Returns a descriptor to close, or -errno, logged but for -EBUSY. */
+int pin_lock(const char *folder, int wait);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lbctl check, apply */
+#include "lbctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply.h"
+#include "lib/out.h"
+
+int cmd_check(const struct lbctl *ctl, int argc, char **argv)
+{
+	struct lb_config *config;
+	int err;
+
+	if (argc != 2)
+		return lbctl_usage("check", "which file?");
+	err = lb_config_load(argv[1], &config);
+	if (err)
+		return LBCTL_USAGE;
+	if (ctl->json) {
+		json_t *result = json_pack("{s:s, s:i, s:i}", "file", argv[1], "vips",
+					   (int)config->n_vips, "pools", (int)config->n_pools);
+
+		out_json(result);
+		json_decref(result);
+	} else {
+		printf("%s: ok: %zu VIPs, %zu pools\n", argv[1], config->n_vips, config->n_pools);
+	}
+	lb_config_free(config);
+	return LBCTL_OK;
+}
+
+static void print_changes(const struct lbctl *ctl, const json_t *changes)
+{
+	const json_t *change;
+	size_t i;
+
+	if (ctl->json) {
+		out_json(changes);
+		return;
+	}
+	json_array_foreach (changes, i, change) {
+		const char *action = json_string_value(json_object_get(change, "action"));
+
+		printf("%c %-7s %-24s %s\n",
+		       !strcmp(action, "add")	 ? '+' :
+		       !strcmp(action, "remove") ? '-' :
+						   '~',
+		       json_string_value(json_object_get(change, "object")),
+		       json_string_value(json_object_get(change, "name")),
+		       json_string_value(json_object_get(change, "detail")));
+	}
+	if (!json_array_size(changes))
+		puts("nothing to change");
+}
+
+int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
+{
+	json_t *changes = json_array();
+	struct lb_config *config = NULL;
+	struct datapath *dp = NULL;
+	int err, code;
+
+	if (argc != 2)
+		return lbctl_usage("apply", "which file?");
+	err = lb_config_load(argv[1], &config);
+	code = err ? LBCTL_USAGE : LBCTL_OK;
+	if (!err) {
+		err = datapath_open(ctl->pin_dir, &dp);
+		if (!err)
+			err = apply_config(dp, config, changes);
+		code = lbctl_exit(err);
+	}
+	if (!err)
+		print_changes(ctl, changes);
+	json_decref(changes);
+	datapath_close(dp);
+	lb_config_free(config);
+	return code;
+}

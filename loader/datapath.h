@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_DATAPATH_H
+#define MPLB_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "lib/pin.h"
+#include "mplb/abi.h"
+#include "mplb/drop.h"
+#include "mplb/maps.h"
+
+/*
+ * The data plane in the kernel: its pinned maps, and the program on the NICs. All of it lives
+ * without us; this opens, attaches, detaches. loader/tables.h changes what is in the maps.
+ */
+struct datapath {
+	char folder[PIN_PATH_MAX]; /* of the pins */
+	int vips, tables; /* maps of maps */
+	int vip_stats, backend_stats, reasons; /* per CPU */
+	/* Mapped into memory: writes are seen by the program and other processes at once. */
+	struct mplb_backend *backends; /* MPLB_MAX_BACKENDS */
+	struct mplb_vip_info *vip_info; /* MPLB_MAX_VIPS */
+	struct mplb_pool_info *pool_info; /* MPLB_MAX_POOLS */
+	struct mplb_backend_info *backend_info; /* MPLB_MAX_BACKENDS */
+};
+
+enum datapath_mode { DATAPATH_AUTO, DATAPATH_NATIVE, DATAPATH_GENERIC };
+
+/* A NIC that runs our program. */
+struct datapath_nic {
+	unsigned int ifindex;
+	char name[16];
+	bool generic;
+	bool shared; /* behind libxdp's dispatcher, with others */
+	__u32 entry; /* id of the program on the NIC: ours, or the dispatcher */
+	__u32 program; /* id of ours */
+};
+
+/* Opens the pinned maps below root. 0, or -errno, logged: -ENOENT: nothing is attached here. */
+int datapath_open(const char *root, struct datapath **out);
+void datapath_close(struct datapath *dp);
+
+/* Puts the program on a NIC, with the maps pinned below root (made if this is the first). AUTO:
+ * native, else generic, with a warning. 0 or -errno, logged. */
+int datapath_attach(const char *root, const char *dev, enum datapath_mode mode);
+
+/* Takes the program off a NIC. 0 or -errno, logged. */
+int datapath_detach(const struct datapath *dp, const struct datapath_nic *nic);
+
+/* The NICs of this network namespace that run our program with these maps. *out is an array of *n
+ * to free(). 0 or -errno. */
+int datapath_nics(const struct datapath *dp, struct datapath_nic **out, size_t *n);
+
+/* Removes the pins: with the last program gone, so is all state. 0 or -errno, logged. */
+int datapath_unpin(struct datapath *dp);
+
+/* Sums of a per-CPU map's value over the CPUs. words: the value as 64-bit counters. 0 or -errno. */
+int datapath_sum(int map, __u32 key, __u64 *sum, size_t words);
+/* Sets the value to 0 on every CPU. */
+int datapath_zero(int map, __u32 key, size_t words);
+
+/* Maps an ARRAY map made with BPF_F_MMAPABLE into memory. len: max_entries x value size, the
+ * latter rounded up to 8. NULL with errno set. */
+void *datapath_mmap(int map, size_t len);
+
+#endif
