@@ -12,3 +12,12 @@ $B/test-unit $B/test-bpf:
 
 .PHONY: tests
 tests: programs $B/test-unit $B/test-bpf
+
+BENCH_SKEL := $B/tests/bench/bench.skel.h
+$B/tests/bench/bench.o: $(BENCH_SKEL)
+$B/bench: $B/tests/bench/bench.o $B/libloader.a $B/libmplb.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs)
+
+bench: $B/bench ## measure the cost per packet (root); table, and build/bench.json
+	$(Q)$B/bench $B/bench.json

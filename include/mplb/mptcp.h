@@ -30,30 +30,43 @@
 #endif
 
 /*
- * In BPF, an offset that the verifier has followed through i options differs from one that it has
- * followed along another way, and it would walk them all. This takes its knowledge away, not the
- * value: off is or-ed with 0, of which the verifier knows only that it is below 64.
+ * In BPF, an offset that the verifier has followed through some options differs from one that it
+ * has followed through others, and it would walk all ways there are. Or-ing this in takes away what
+ * it knows, but not the value: it is 0, of which the verifier sees only that it is below 64.
  */
-static inline __attribute__((always_inline)) __u32 mptcp_forget(__u32 off, __u32 unknown)
+static inline __attribute__((always_inline)) __u32 mptcp_hidden_zero(__u32 any)
 {
 #ifdef __bpf__
-	__u32 zero = unknown;
+	__u32 zero = any;
 
 	asm volatile("%0 *= %0" : "+r"(zero));
-	zero = (zero + unknown) & 1; /* n * n + n is even */
+	zero = (zero + any) & 1; /* n * n + n is even */
 	asm volatile("%0 *= 63" : "+r"(zero));
-	return (off | zero) & 63;
+	return zero;
 #else
-	(void)unknown;
-	return off;
+	(void)any;
+	return 0;
 #endif
+}
+
+/* Most SYNs by far begin as Linux's do: MSS, SACK permitted, timestamps, NOP, window scale. Returns
+ * the length of just that, 20, or 0: begin at the beginning. */
+static inline __attribute__((always_inline)) __u32 mptcp_skip_usual(const __u8 *opt, __u32 len,
+								    const void *limit)
+{
+	if (len < 20 || (const void *)(opt + 20) > limit)
+		return 0;
+	return opt[0] == 2 && opt[1] == 4 && opt[4] == 4 && opt[5] == 2 && opt[6] == 8 &&
+			       opt[7] == 10 && opt[16] == 1 && opt[17] == 3 && opt[18] == 3 ?
+		       20 :
+		       0;
 }
 
 /* Subtypes seen, as a set of MPTCP_SAW() bits. */
 static inline __attribute__((always_inline)) __u32 mptcp_subtypes(const __u8 *opt, __u32 len,
 								  const void *limit)
 {
-	__u32 seen = 0, off = 0;
+	__u32 seen = 0, off = mptcp_skip_usual(opt, len, limit), zero = mptcp_hidden_zero(len);
 
 	MPTCP_NO_UNROLL
 	for (int i = 0; i < MPTCP_OPTIONS_MAX; i++) {
@@ -74,7 +87,7 @@ static inline __attribute__((always_inline)) __u32 mptcp_subtypes(const __u8 *op
 				break;
 			seen |= MPTCP_SAW(at[2] >> 4);
 		}
-		off = mptcp_forget(off + size, size);
+		off = ((off + size) | zero) & 63;
 	}
 	return seen;
 }
