@@ -8,7 +8,7 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SBINDIR ?= $(PREFIX)/sbin
-SYSCONFDIR ?= /etc
+MANDIR  ?= $(PREFIX)/share/man
 B       := build
 CC      := gcc
 CLANG   ?= clang
@@ -18,6 +18,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
+MAN     := lbctl.8 server-pm.8
 PKGS    := libbpf libxdp libmnl libcyaml yaml-0.1 jansson
 
 CPPFLAGS += -D_GNU_SOURCE -DMPLB_VERSION='"$(VERSION)"' -Iinclude -I. -I$B -MMD -MP

@@ -17,7 +17,7 @@ static __always_inline struct mplb_trace *trace_of(const struct xdp_md *ctx)
 
 /* The XDP action of a reason: two bits each in a word, so that no table has to be looked up. */
 #define X(number, NAME, name, action, text) | (__u64)XDP_##action << 2 * (number)
-#define REASON_ACTIONS (0ULL MPLB_REASONS(X))
+#define REASON_ACTIONS			    (0ULL MPLB_REASONS(X))
 _Static_assert(MPLB_R_MAX <= 32 && XDP_TX < 4 && XDP_DROP < 4 && XDP_PASS < 4, "two bits each");
 
 static __always_inline int action_of(__u32 reason)

@@ -17,7 +17,8 @@ static __always_inline void write_ethernet(struct ethhdr *eth, const struct next
 }
 
 /* Outer IPv4 header (RFC 2003; 6in4: RFC 4213). The sum over its constant words comes with the
- * backend; TOS, length and protocol are added here. DF is set: a fragmented tunnel loses silently. */
+ * backend; TOS, length and protocol are added here. DF is set: a fragmented tunnel loses silently.
+ */
 static __always_inline void write_outer_ipv4(struct iphdr *ip, const struct mplb_backend *b,
 					     const struct packet *p)
 {
@@ -113,9 +114,9 @@ static __always_inline int forward(struct xdp_md *ctx, const struct packet *p, _
 
 	if (!b)
 		return finish(ctx, MPLB_R_TABLE_INCONSISTENT);
-	outer = b->forward == MPLB_FORWARD_L2 ? 0 :
-		b->family == MPLB_FAMILY_4    ? IPV4_LEN :
-						IPV6_LEN;
+	outer = b->forward == MPLB_FORWARD_L2 ? 0
+		: b->family == MPLB_FAMILY_4  ? IPV4_LEN
+					      : IPV6_LEN;
 	if (p->ip_len + outer > b->mtu)
 		return finish(ctx, MPLB_R_TOO_BIG);
 	resolved = b->flags & MPLB_BACKEND_F_RESOLVED;

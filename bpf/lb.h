@@ -43,8 +43,8 @@ static __always_inline int syn_is_rejected(struct xdp_md *ctx, const struct pack
 	if (doff > sizeof(struct tcphdr))
 		seen = syn_subtypes(ctx, p->l4_off, doff);
 	if (seen & MPTCP_SAW(MPTCP_SUB_MP_JOIN))
-		counter = vip->mp_join == MPLB_MP_JOIN_REJECT ? MPLB_VIP_C_JOIN_REJECTED :
-								MPLB_VIP_C_JOIN_HASHED;
+		counter = vip->mp_join == MPLB_MP_JOIN_REJECT ? MPLB_VIP_C_JOIN_REJECTED
+							      : MPLB_VIP_C_JOIN_HASHED;
 	else if (seen & MPTCP_SAW(MPTCP_SUB_MP_CAPABLE))
 		counter = MPLB_VIP_C_SYN_CAPABLE;
 	if (!trace_of(ctx))
@@ -114,9 +114,9 @@ static __always_inline int lb_transport(struct xdp_md *ctx, struct packet *p, co
 		if ((l4[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN && syn_is_rejected(ctx, p, doff, vip))
 			return reject_join(ctx, p->family, p->l4_off);
 	}
-	hash = p->family == MPLB_FAMILY_4 ?
-		       mplb_flow_hash4(vip->hash_key, (__be32)p->src.first, p->ports) :
-		       mplb_flow_hash6(vip->hash_key, p->src.first, p->src.second, p->ports);
+	hash = p->family == MPLB_FAMILY_4
+		       ? mplb_flow_hash4(vip->hash_key, (__be32)p->src.first, p->ports)
+		       : mplb_flow_hash6(vip->hash_key, p->src.first, p->src.second, p->ports);
 	return balance(ctx, p, vip, hash);
 }
 

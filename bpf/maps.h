@@ -22,7 +22,8 @@ struct vip_table {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MPLB_VIP_SLOTS);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct mplb_vip_slot)); /* as __type, clang 14 emits no BTF for it */
+	__uint(value_size,
+	       sizeof(struct mplb_vip_slot)); /* as __type, clang 14 emits no BTF for it */
 };
 
 /* 0 -> the VIP table in force. Replaced by userspace, read once per packet. */
@@ -40,7 +41,8 @@ struct pool_table {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MPLB_TABLE_LINES);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct mplb_table_line)); /* as __type, clang 14 emits no BTF for it */
+	__uint(value_size,
+	       sizeof(struct mplb_table_line)); /* as __type, clang 14 emits no BTF for it */
 };
 
 /* Pool -> its table. A pool that changes gets another index, so entries are never rewritten while

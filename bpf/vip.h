@@ -12,7 +12,8 @@ static __always_inline int vip_matches(const struct mplb_vip_slot *slot, const s
 {
 	const __u64 *addr = (const __u64 *)&slot->addr;
 
-	/* One branch for all three: for speed, and so that the verifier sees one path, not three. */
+	/* One branch for all three: for speed, and so that the verifier sees one path, not three.
+	 */
 	return !((addr[0] ^ dst->first) | (addr[1] ^ dst->second) | (slot->service ^ service));
 }
 
@@ -20,8 +21,8 @@ static __always_inline int vip_matches(const struct mplb_vip_slot *slot, const s
  * The slot with this key; NULL where there is none, and then *wildcards says whether the table has
  * VIPs of port 0. service: mplb_vip_service().
  */
-static __always_inline const struct mplb_vip_slot *
-vip_probe(void *table, const struct address *dst, __u32 service, int *wildcards)
+static __always_inline const struct mplb_vip_slot *vip_probe(void *table, const struct address *dst,
+							     __u32 service, int *wildcards)
 {
 	__u32 home = mplb_vip_hash(dst->first, dst->second, service, MPLB_VIP_SLOTS);
 

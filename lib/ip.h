@@ -25,7 +25,8 @@ int ip_af(const struct ip *ip);
 /* Reads "192.0.2.1:443", "[2001:db8::1]:443" or, with port 0 as result, a bare address.
  * *port in host byte order. 0 or -EINVAL. */
 int ip_parse_port(const char *text, struct ip *out, unsigned int *port);
-/* True for addresses no host can have as its own: any, multicast, broadcast, loopback, v4-mapped. */
+/* True for addresses no host can have as its own: any, multicast, broadcast, loopback, v4-mapped.
+ */
 bool ip_is_unusable(const struct ip *ip);
 
 #endif

@@ -80,13 +80,12 @@ static void nl_keep_error(struct nl *nl, const char *buf, size_t len)
 		const char *text = NULL;
 		size_t offset = sizeof(*e);
 
-		if (nlh->nlmsg_type != NLMSG_ERROR ||
-		    mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) || !e->error)
+		if (nlh->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) ||
+		    !e->error)
 			continue;
 		if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 			offset += e->msg.nlmsg_len - sizeof(e->msg);
-		if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) &&
-		    offset <= mnl_nlmsg_get_payload_len(nlh))
+		if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) && offset <= mnl_nlmsg_get_payload_len(nlh))
 			mnl_attr_parse(nlh, (unsigned int)offset, nl_ext_ack_attr, &text);
 		strncpy(nl->error, text ? text : strerror(-e->error), sizeof(nl->error) - 1);
 	}
@@ -165,7 +164,7 @@ static int nl_group_attr(const struct nlattr *attr, void *data)
 	struct nl_group_search *found = data, here = { 0 };
 	const struct nlattr *field;
 
-	mnl_attr_for_each_nested(field, attr) {
+	mnl_attr_for_each_nested (field, attr) {
 		if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_ID)
 			here.id = mnl_attr_get_u32(field);
 		else if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_NAME)

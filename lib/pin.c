@@ -81,8 +81,8 @@ int pin_folder(const char *root, const char *sub, int create, char out[static PI
 				 err == -EACCES ? "; run as root" : "");
 	if (fs.f_type != BPF_FS_MAGIC)
 		return log_err_r(-EINVAL,
-				 "--pin-dir %s is not on a bpffs; mount one: mount -t bpf bpf %s", root,
-				 strncmp(root, "/sys/fs/bpf", 11) ? root : "/sys/fs/bpf");
+				 "--pin-dir %s is not on a bpffs; mount one: mount -t bpf bpf %s",
+				 root, strncmp(root, "/sys/fs/bpf", 11) ? root : "/sys/fs/bpf");
 	mount_of(at);
 	setenv("LIBXDP_BPFFS", at, 0);
 	if (create) {
@@ -111,8 +111,9 @@ int pin_lock(const char *folder, int wait)
 	if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB))) {
 		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
 		close(fd);
-		return err == -EBUSY ? err :
-				       log_err_r(err, "%s: cannot lock: %s", folder, strerror(-err));
+		return err == -EBUSY
+			       ? err
+			       : log_err_r(err, "%s: cannot lock: %s", folder, strerror(-err));
 	}
 	return fd;
 }

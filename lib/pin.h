@@ -14,7 +14,8 @@
 int pin_folder(const char *root, const char *sub, int create, char out[static PIN_PATH_MAX]);
 
 /* Takes the exclusive lock of a pin folder, which whoever changes what is in it holds. wait: block
- * until it is free, else -EBUSY. Returns a descriptor to close, or -errno, logged but for -EBUSY. */
+ * until it is free, else -EBUSY. Returns a descriptor to close, or -errno, logged but for -EBUSY.
+ */
 int pin_lock(const char *folder, int wait);
 
 #endif

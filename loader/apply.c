@@ -50,8 +50,8 @@ int in_force_read(const struct datapath *dp, struct in_force *out)
 	for (size_t i = 0; i < MPLB_MAX_BACKENDS; i++) {
 		const struct mplb_backend_info *info = &dp->backend_info[i];
 
-		out->backend[i] = info->name[0] && info->table < MPLB_MAX_POOLS &&
-				  out->table[info->table];
+		out->backend[i] =
+			info->name[0] && info->table < MPLB_MAX_POOLS && out->table[info->table];
 	}
 	return 0;
 }
@@ -59,9 +59,9 @@ int in_force_read(const struct datapath *dp, struct in_force *out)
 static void note(struct plan *plan, const char *action, const char *object, const char *name,
 		 const char *detail)
 {
-	json_array_append_new(plan->changes, json_pack("{s:s, s:s, s:s, s:s}", "action", action,
-						       "object", object, "name", name, "detail",
-						       detail));
+	json_array_append_new(plan->changes,
+			      json_pack("{s:s, s:s, s:s, s:s}", "action", action, "object", object,
+					"name", name, "detail", detail));
 }
 
 /* First index that is neither in force now nor taken by the plan. UNSET: all are. */
@@ -103,8 +103,8 @@ static void note_backend(struct plan *plan, const struct lb_pool *pool, const st
 
 	snprintf(name, sizeof(name), "%s/%s", pool->name, b->name);
 	if (!old) {
-		snprintf(detail, sizeof(detail), "%s id %u weight %u",
-			 ip_format(&b->addr, addr), b->id, b->weight);
+		snprintf(detail, sizeof(detail), "%s id %u weight %u", ip_format(&b->addr, addr),
+			 b->id, b->weight);
 		note(plan, "add", "backend", name, detail);
 	} else if (old->weight != b->weight) {
 		snprintf(detail, sizeof(detail), "weight %u -> %u", old->weight, b->weight);
@@ -127,11 +127,9 @@ static int plan_backends(struct plan *plan, size_t p)
 		const struct lb_backend *b = &pool->backends[i];
 		__u32 index = find_backend(plan, pool, b);
 
-		note_backend(plan, pool, b,
-			     index == UNSET ? NULL : &plan->dp->backend_info[index]);
+		note_backend(plan, pool, b, index == UNSET ? NULL : &plan->dp->backend_info[index]);
 		if (index == UNSET)
-			index = take_free(plan->now.backend, plan->next.backend,
-					  MPLB_MAX_BACKENDS);
+			index = take_free(plan->now.backend, plan->next.backend, MPLB_MAX_BACKENDS);
 		if (index == UNSET)
 			return log_err_r(-ENOSPC,
 					 "pool %s: no room for backend %s: old and new backends "
@@ -368,8 +366,8 @@ static int write_vips(const struct plan *plan)
 		const struct lb_vip *vip = &plan->config->vips[v];
 		struct mplb_vip_slot slot = {
 			.addr = vip->addr.addr,
-			.service = mplb_vip_service(htons(vip->port), vip->protocol,
-						    vip->addr.family),
+			.service =
+				mplb_vip_service(htons(vip->port), vip->protocol, vip->addr.family),
 			.mp_join = (__u8)vip->mp_join,
 			.vip = plan->vip[v],
 			.table = plan->table[vip->pool - plan->config->pools],
@@ -480,7 +478,8 @@ static int zero_counters(const struct plan *plan)
 	return err ? log_err_r(err, "cannot reset counters: %s", strerror(-err)) : 0;
 }
 
-/* Frees what the new VIP table does not lead to. Nothing here can fail a change that is in force. */
+/* Frees what the new VIP table does not lead to. Nothing here can fail a change that is in force.
+ */
 static void collect_garbage(const struct plan *plan)
 {
 	__u32 keys[MPLB_MAX_POOLS], n = 0;

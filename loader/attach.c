@@ -177,10 +177,11 @@ static int check_occupied(const char *folder, const char *dev, int ifindex)
 		err = log_err_r(-EEXIST, "%s: mplb is attached here already (program %u)", dev,
 				nic.program);
 	else if (xdp_multiprog__is_legacy(mp))
-		err = log_err_r(-EBUSY,
-				"%s: another XDP program (id %u) is on this NIC, and not behind libxdp's "
-				"dispatcher, so it cannot be shared; remove it: ip link set dev %s xdp off",
-				dev, nic.entry, dev);
+		err = log_err_r(
+			-EBUSY,
+			"%s: another XDP program (id %u) is on this NIC, and not behind libxdp's "
+			"dispatcher, so it cannot be shared; remove it: ip link set dev %s xdp off",
+			dev, nic.entry, dev);
 	if (map >= 0)
 		close(map);
 	xdp_multiprog__close(mp);
@@ -192,15 +193,16 @@ static int explain_attach(const char *dev, int err, enum datapath_mode mode)
 	switch (err) {
 	case -EPERM:
 	case -EACCES:
-		return log_err_r(err, "%s: not allowed to attach; run as root (CAP_NET_ADMIN, CAP_BPF)",
+		return log_err_r(err,
+				 "%s: not allowed to attach; run as root (CAP_NET_ADMIN, CAP_BPF)",
 				 dev);
 	case -EOPNOTSUPP:
 		return log_err_r(err, "%s: no %s XDP on this NIC%s", dev,
 				 mode == DATAPATH_GENERIC ? "generic" : "native",
 				 mode == DATAPATH_NATIVE ? "; try: mode auto" : "");
 	default:
-		return log_err_r(err, "%s: cannot attach: %s (-v shows what the libraries say)", dev,
-				 strerror(-err));
+		return log_err_r(err, "%s: cannot attach: %s (-v shows what the libraries say)",
+				 dev, strerror(-err));
 	}
 }
 
@@ -210,8 +212,8 @@ int datapath_attach(const char *root, const char *dev, enum datapath_mode mode)
 	char folder[PIN_PATH_MAX];
 
 	if (!ifindex)
-		return log_err_r(-ENODEV, "%s: no such device in this network namespace; see: ip link",
-				 dev);
+		return log_err_r(-ENODEV,
+				 "%s: no such device in this network namespace; see: ip link", dev);
 	err = pin_folder(root, NULL, 1, folder);
 	if (err)
 		return err;
@@ -227,9 +229,10 @@ int datapath_attach(const char *root, const char *dev, enum datapath_mode mode)
 	if (err == -EOPNOTSUPP && mode != DATAPATH_NATIVE) {
 		err = try_attach(folder, ifindex, XDP_MODE_SKB);
 		if (!err && mode == DATAPATH_AUTO)
-			log_warn("%s: the driver has no native XDP; attached in generic mode, which "
-				 "is slower",
-				 dev);
+			log_warn(
+				"%s: the driver has no native XDP; attached in generic mode, which "
+				"is slower",
+				dev);
 	}
 	if (err)
 		explain_attach(dev, err, mode);

@@ -69,7 +69,8 @@ static void warn_of(const struct lb_config *config, size_t p, size_t i, const st
 			 "dropped (no_route); a balancer cannot be its own backend",
 			 pool->name, b->name, addr);
 	else if (!hop->ifindex)
-		log_warn("backend %s/%s: no route to %s: its packets will be dropped (no_route); add "
+		log_warn("backend %s/%s: no route to %s: its packets will be dropped (no_route); "
+			 "add "
 			 "one and apply again",
 			 pool->name, b->name, addr);
 	else if (!hop->resolved)
@@ -110,9 +111,9 @@ static int resolve_all(struct nl *rt, const struct lb_config *config, struct nex
 					continue;
 				err = nexthop_resolve(rt, &b->addr, hop);
 				if (err)
-					return log_err_r(err, "backend %s/%s: cannot look up its route: %s",
-							 config->pools[p].name, b->name,
-							 nl_error(rt));
+					return log_err_r(
+						err, "backend %s/%s: cannot look up its route: %s",
+						config->pools[p].name, b->name, nl_error(rt));
 				if (hop->resolved || !hop->ifindex || hop->local)
 					continue;
 				/* A failure to ask shows as a neighbour that stays unknown. */
@@ -160,9 +161,9 @@ static void write_all(struct datapath *dp, const struct lb_config *config, __u32
 {
 	for (size_t p = 0; p < config->n_pools; p++) {
 		for (size_t i = 0; i < config->pools[p].n_backends; i++) {
-			struct mplb_backend entry = make_entry(&config->pools[p].backends[i],
-							       config->pools[p].forward,
-							       &hops[p][i]);
+			struct mplb_backend entry =
+				make_entry(&config->pools[p].backends[i], config->pools[p].forward,
+					   &hops[p][i]);
 			__u32 at = index[p][i];
 
 			warn_of(config, p, i, &hops[p][i]);

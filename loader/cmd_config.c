@@ -45,9 +45,9 @@ static void print_changes(const struct lbctl *ctl, const json_t *changes)
 		const char *action = json_string_value(json_object_get(change, "action"));
 
 		printf("%c %-7s %-24s %s\n",
-		       !strcmp(action, "add")	 ? '+' :
-		       !strcmp(action, "remove") ? '-' :
-						   '~',
+		       !strcmp(action, "add")	   ? '+'
+		       : !strcmp(action, "remove") ? '-'
+						   : '~',
 		       json_string_value(json_object_get(change, "object")),
 		       json_string_value(json_object_get(change, "name")),
 		       json_string_value(json_object_get(change, "detail")));

@@ -9,18 +9,19 @@
 #include "report.h"
 
 static const struct out_column nic_columns[] = {
-	{ "device", "DEVICE" },	  { "mode", "MODE" }, { "program", "PROGRAM" },
+	{ "device", "DEVICE" }, { "mode", "MODE" }, { "program", "PROGRAM" },
 	{ "shared", "SHARED" }, { NULL, NULL },
 };
 static const struct out_column vip_columns[] = {
-	{ "name", "VIP" },	     { "address", "ADDRESS" }, { "port", "PORT" },
-	{ "protocol", "PROTOCOL" }, { "pool", "POOL" },       { "mp_join", "MP_JOIN" },
+	{ "name", "VIP" },  { "address", "ADDRESS" },
+	{ "port", "PORT" }, { "protocol", "PROTOCOL" },
+	{ "pool", "POOL" }, { "mp_join", "MP_JOIN" },
 	{ NULL, NULL },
 };
 static const struct out_column backend_columns[] = {
-	{ "name", "BACKEND" }, { "pool", "POOL" },	 { "address", "ADDRESS" },
-	{ "id", "ID" },	       { "weight", "WEIGHT" },	 { "share", "SHARE" },
-	{ "state", "STATE" },  { "forward", "FORWARD" }, { "device", "DEVICE" },
+	{ "name", "BACKEND" }, { "pool", "POOL" },	   { "address", "ADDRESS" },
+	{ "id", "ID" },	       { "weight", "WEIGHT" },	   { "share", "SHARE" },
+	{ "state", "STATE" },  { "forward", "FORWARD" },   { "device", "DEVICE" },
 	{ "mtu", "MTU" },      { "next_hop", "NEXT HOP" }, { NULL, NULL },
 };
 static const struct out_column table_columns[] = {

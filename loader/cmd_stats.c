@@ -22,18 +22,16 @@ static const struct out_column vip_columns[] = {
 	{ NULL, NULL },
 };
 static const struct out_column backend_columns[] = {
-	{ "name", "BACKEND" },
-	{ "pool", "POOL" },
-	{ "packets", "PACKETS" },
-	{ "bytes", "BYTES" },
-	{ NULL, NULL },
+	{ "name", "BACKEND" }, { "pool", "POOL" }, { "packets", "PACKETS" },
+	{ "bytes", "BYTES" },  { NULL, NULL },
 };
 static const struct out_column drop_columns[] = {
-	{ "reason", "REASON" }, { "action", "ACTION" }, { "packets", "PACKETS" },
+	{ "reason", "REASON" },	     { "action", "ACTION" }, { "packets", "PACKETS" },
 	{ "text", "WHAT IT MEANS" }, { NULL, NULL },
 };
 
-/* Every counter of row minus the same one of before, where a row of this name and pool was there. */
+/* Every counter of row minus the same one of before, where a row of this name and pool was there.
+ */
 static void subtract(json_t *row, const json_t *before)
 {
 	const char *name = json_string_value(json_object_get(row, "name"));
@@ -48,10 +46,9 @@ static void subtract(json_t *row, const json_t *before)
 			continue;
 		json_object_foreach (row, key, value)
 			if (json_is_integer(value))
-				json_integer_set(value,
-						 json_integer_value(value) -
-							 json_integer_value(
-								 json_object_get(old, key)));
+				json_integer_set(value, json_integer_value(value) -
+								json_integer_value(
+									json_object_get(old, key)));
 	}
 }
 

@@ -93,7 +93,8 @@ int explain_run(const struct datapath_nic *nic, const struct explain_packet *pac
 				    .fallback = MPLB_NO_BACKEND,
 				    .reason = MPLB_R_MAX };
 	__u32 len = (__u32)(sizeof(trace) + put_frame(in + sizeof(trace), packet));
-	struct xdp_md ctx = { .data = sizeof(trace), .data_end = len,
+	struct xdp_md ctx = { .data = sizeof(trace),
+			      .data_end = len,
 			      .ingress_ifindex = nic->ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = len, .data_out = back,
 		    .data_size_out = sizeof(back), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));

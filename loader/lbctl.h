@@ -23,11 +23,10 @@ int cmd_drops(const struct lbctl *ctl, int argc, char **argv);
 int cmd_explain(const struct lbctl *ctl, int argc, char **argv);
 
 /* Logs "COMMAND: what is wrong; usage: ..." and returns LBCTL_USAGE. */
-int lbctl_usage(const char *command, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+int lbctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Is text the word, or a beginning of it that is one of a kind in words (ended by NULL)? Returns its
- * index, or -1. */
+/* Is text the word, or a beginning of it that is one of a kind in words (ended by NULL)? Returns
+ * its index, or -1. */
 int lbctl_word(const char *text, const char *const *words);
 
 /* The exit status for an error of a library function: bad input is the user's, the rest the

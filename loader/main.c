@@ -21,10 +21,11 @@ struct command {
 static int cmd_help(const struct lbctl *ctl, int argc, char **argv);
 
 static const struct command commands[] = {
-	{ "attach", cmd_attach, "DEV [mode native|generic|auto]",
-	  "put the balancer on a NIC",
-	  "DEV is a network device of this network namespace. auto (the default) takes the driver's\n"
-	  "native XDP, else the kernel's generic XDP, and says so. Other XDP programs can share the\n"
+	{ "attach", cmd_attach, "DEV [mode native|generic|auto]", "put the balancer on a NIC",
+	  "DEV is a network device of this network namespace. auto (the default) takes the "
+	  "driver's\n"
+	  "native XDP, else the kernel's generic XDP, and says so. Other XDP programs can share "
+	  "the\n"
 	  "NIC where the kernel lets libxdp chain programs. Without a config everything passes." },
 	{ "detach", cmd_detach, "DEV | all", "take it off a NIC",
 	  "all: off every NIC, and the state with it: config and counters are forgotten. After\n"
@@ -35,8 +36,10 @@ static const struct command commands[] = {
 	  "All or nothing; prints what changed. What is unchanged keeps its counters. Routes and\n"
 	  "neighbours of the backends are looked up again each time." },
 	{ "show", cmd_show, "[vip | backend | attach | table]", "what is in force",
-	  "vip: addresses and policies. backend: where packets go, and each one's share of its pool's\n"
-	  "table. attach: the NICs. table: the tables, by backend. Without a word: attach, vip, backend." },
+	  "vip: addresses and policies. backend: where packets go, and each one's share of its "
+	  "pool's\n"
+	  "table. attach: the NICs. table: the tables, by backend. Without a word: attach, vip, "
+	  "backend." },
 	{ "stats", cmd_stats, "[--watch]", "traffic by VIP and backend",
 	  "Counts since the VIP or backend was added. --watch: rates, every second, until ^C." },
 	{ "drops", cmd_drops, "", "packets not forwarded, by reason",
@@ -45,7 +48,8 @@ static const struct command commands[] = {
 	  "PROTOCOL SOURCE:PORT DESTINATION:PORT [syn | capable | join TOKEN] [dev DEV]",
 	  "who would get this packet, and why",
 	  "Runs the program that is on the NIC, now, on a made-up packet, without counting it.\n"
-	  "PROTOCOL is tcp or udp. syn: a plain SYN; capable: a SYN with MP_CAPABLE; join TOKEN: a SYN\n"
+	  "PROTOCOL is tcp or udp. syn: a plain SYN; capable: a SYN with MP_CAPABLE; join TOKEN: a "
+	  "SYN\n"
 	  "with MP_JOIN (TOKEN in hex); else a segment of an established connection." },
 	{ "help", cmd_help, "[COMMAND]", "this list, or one command in full", "" },
 };
@@ -61,7 +65,8 @@ static void print_help(FILE *out)
 	      "  -v             say more: the libraries' messages too\n"
 	      "  --pin-dir DIR  bpffs folder of the pinned maps (default " MPLB_PIN_ROOT ")\n"
 	      "  --version\n\n"
-	      "A command may be cut short as long as it is one of a kind. Exit status: 0 ok, 1 usage "
+	      "A command may be cut short as long as it is one of a kind. Exit status: 0 ok, 1 "
+	      "usage "
 	      "or config, 2 the kernel refused.\n",
 	      out);
 }
@@ -140,8 +145,8 @@ static int cmd_help(const struct lbctl *ctl, int argc, char **argv)
 	return LBCTL_OK;
 }
 
-/* Takes the options in front of the command. Returns the index of the command, or -1 with *exit_code
- * set. */
+/* Takes the options in front of the command. Returns the index of the command, or -1 with
+ * *exit_code set. */
 static int parse_options(struct lbctl *ctl, int argc, char **argv, int *exit_code)
 {
 	int i;

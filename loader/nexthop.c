@@ -9,8 +9,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-#define NEIGH_VALID                                                                                \
-	(NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+#define NEIGH_VALID (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 static void put_ip(struct nlmsghdr *nlh, __u16 type, const struct ip *ip)
 {
@@ -57,7 +56,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	hop->local = rtm->rtm_type == RTN_LOCAL;
 	if (rtm->rtm_type != RTN_UNICAST && !hop->local)
 		return MNL_CB_OK;
-	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) {
+	mnl_attr_for_each (attr, nlh, sizeof(*rtm)) {
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_OIF:
 			hop->ifindex = mnl_attr_get_u32(attr);
@@ -86,7 +85,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	struct nexthop *hop = data;
 	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, nlh, sizeof(struct ifinfomsg)) {
+	mnl_attr_for_each (attr, nlh, sizeof(struct ifinfomsg)) {
 		if (mnl_attr_get_type(attr) == IFLA_MTU) {
 			unsigned int mtu = mnl_attr_get_u32(attr);
 
@@ -109,7 +108,7 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *data)
 
 	if (!(ndm->ndm_state & NEIGH_VALID))
 		return MNL_CB_OK;
-	mnl_attr_for_each(attr, nlh, sizeof(*ndm)) {
+	mnl_attr_for_each (attr, nlh, sizeof(*ndm)) {
 		if (mnl_attr_get_type(attr) == NDA_LLADDR &&
 		    mnl_attr_get_payload_len(attr) == sizeof(hop->dmac)) {
 			memcpy(hop->dmac, mnl_attr_get_payload(attr), sizeof(hop->dmac));

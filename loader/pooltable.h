@@ -6,8 +6,8 @@
 
 /* A pool's table in a map: MPLB_TABLE_SLOTS slots of (owner, fallback), one after the other. */
 
-/* Makes an empty one and maps it into memory. Returns the map's descriptor with the slots in *slots,
- * or -errno. */
+/* Makes an empty one and maps it into memory. Returns the map's descriptor with the slots in
+ * *slots, or -errno. */
 int pooltable_new(struct mplb_table_slot **slots);
 
 /* Maps the table with this index in mplb_tables, for reading. NULL with errno set. */

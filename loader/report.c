@@ -39,9 +39,9 @@ const char *report_reason_action(unsigned int reason)
 {
 	if (reason >= MPLB_R_MAX)
 		return "?";
-	return !strcmp(reasons[reason].action, "PASS") ? "pass" :
-	       !strcmp(reasons[reason].action, "DROP") ? "drop" :
-							 "tx";
+	return !strcmp(reasons[reason].action, "PASS")	 ? "pass"
+	       : !strcmp(reasons[reason].action, "DROP") ? "drop"
+							 : "tx";
 }
 
 static json_t *failed(const char *what, int err)
@@ -103,11 +103,12 @@ json_t *report_vips(const struct datapath *dp)
 
 		if (!now->vip[i])
 			continue;
-		json_array_append_new(
-			rows, json_pack("{s:s, s:o, s:i, s:s, s:s, s:s}", "name", v->name, "address",
-					text_of(&v->addr, v->family), "port", (int)ntohs(v->port),
-					"protocol", v->proto == IPPROTO_TCP ? "tcp" : "udp", "pool",
-					v->pool, "mp_join", mp_join_names[v->mp_join & 1]));
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:o, s:i, s:s, s:s, s:s}", "name", v->name,
+						"address", text_of(&v->addr, v->family), "port",
+						(int)ntohs(v->port), "protocol",
+						v->proto == IPPROTO_TCP ? "tcp" : "udp", "pool",
+						v->pool, "mp_join", mp_join_names[v->mp_join & 1]));
 	}
 	free(now);
 	return rows;
@@ -194,12 +195,11 @@ json_t *report_tables(const struct datapath *dp)
 		if (!now->backend[i])
 			continue;
 		json_array_append_new(
-			rows,
-			json_pack("{s:s, s:i, s:s, s:i, s:i, s:i, s:f}", "pool", info->pool, "table",
-				  (int)info->table, "backend", info->name, "weight",
-				  (int)info->weight, "owner", (int)count[i], "fallback",
-				  (int)count[MPLB_MAX_BACKENDS + i], "share",
-				  (double)count[i] / MPLB_TABLE_SLOTS));
+			rows, json_pack("{s:s, s:i, s:s, s:i, s:i, s:i, s:f}", "pool", info->pool,
+					"table", (int)info->table, "backend", info->name, "weight",
+					(int)info->weight, "owner", (int)count[i], "fallback",
+					(int)count[MPLB_MAX_BACKENDS + i], "share",
+					(double)count[i] / MPLB_TABLE_SLOTS));
 	}
 	free(count);
 	free(now);
@@ -250,10 +250,10 @@ json_t *report_backend_stats(const struct datapath *dp)
 			continue;
 		err = datapath_sum(dp->backend_stats, i, (__u64 *)&sum, sizeof(sum) / 8);
 		if (!err)
-			json_array_append_new(
-				rows, json_pack("{s:s, s:s, s:I, s:I}", "name", info->name, "pool",
-						info->pool, "packets", (json_int_t)sum.packets,
-						"bytes", (json_int_t)sum.bytes));
+			json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:I}", "name",
+							      info->name, "pool", info->pool,
+							      "packets", (json_int_t)sum.packets,
+							      "bytes", (json_int_t)sum.bytes));
 	}
 	free(now);
 	if (!err)
@@ -275,11 +275,10 @@ json_t *report_reasons(const struct datapath *dp)
 			json_decref(rows);
 			return failed("the reasons", err);
 		}
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:s}", "reason",
-						      reasons[r].name, "action",
-						      report_reason_action(r), "packets",
-						      (json_int_t)packets, "text",
-						      reasons[r].text));
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s, s:I, s:s}", "reason", reasons[r].name,
+						"action", report_reason_action(r), "packets",
+						(json_int_t)packets, "text", reasons[r].text));
 	}
 	return rows;
 }

@@ -1,5 +1,6 @@
 # What is built from what. Dependencies point one way: bpf -> include; lib -> include;
-# loader -> lib; server-pm -> lib. Objects land below build/ at the path of their source.
+# loader -> lib; server-pm -> lib. Objects land in build/obj/, BPF objects and
+# skeletons in build/, each at the path of its source.
 
 BPF_SRC    := $(wildcard bpf/*.bpf.c)
 LIB_SRC    := $(wildcard lib/*.c)
@@ -8,7 +9,7 @@ LOADER_SRC := $(filter-out $(LBCTL_SRC),$(wildcard loader/*.c))
 SERVER_SRC := $(wildcard server-pm/*.c)
 LOAD_SRC   := $(wildcard testbed/load/*.c)
 
-obj = $(patsubst %.c,$B/%.o,$(1))
+obj = $(patsubst %.c,$B/obj/%.o,$(1))
 skel = $(patsubst %.bpf.c,$B/%.skel.h,$(1))
 
 PROGRAMS := $B/lbctl $B/server-pm
@@ -44,7 +45,7 @@ $B/%.skel.h: $B/%.bpf.o
 	$(call say,SKEL,$<)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@
 
-$B/%.o: %.c | deps-quiet $(call skel,$(BPF_SRC))
+$B/obj/%.o: %.c | deps-quiet $(call skel,$(BPF_SRC))
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(pkg_cflags) -c $< -o $@
@@ -57,7 +58,7 @@ $B/%.a:
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $B/lbctl: $(call obj,$(LBCTL_SRC)) $B/libloader.a $B/libmplb.a
-$B/server-pm: $B/server-pm/main.o $B/libserver.a $B/libmplb.a
+$B/server-pm: $B/obj/server-pm/main.o $B/libserver.a $B/libmplb.a
 $B/mplb-load: $(call obj,$(LOAD_SRC)) $B/libmplb.a
 $B/mplb-load: LIBS := -levent -lcrypto
 

@@ -6,11 +6,11 @@ set -eu
 
 # to build
 build="gcc make pkg-config libc6-dev clang llvm bpftool linux-libc-dev libbpf-dev libxdp-dev
-libmnl-dev libcyaml-dev libyaml-dev libjansson-dev libevent-dev libssl-dev"
+libmnl-dev libcyaml-dev libyaml-dev libjansson-dev libevent-dev libssl-dev scdoc"
 # demo and end-to-end tests
 run="iproute2 ethtool jq procps util-linux tcpdump kmod"
 # tests and checks
-test="libcriterion-dev clang-format clang-tidy qemu-system-x86 busybox-static cpio"
+test="libcriterion-dev clang-format clang-tidy shellcheck qemu-system-x86 busybox-static cpio"
 
 missing=
 for p in $build $run $test; do

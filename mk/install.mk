@@ -1,4 +1,17 @@
-install: programs ## install into $(DESTDIR)$(PREFIX)
-	$(Q)true
+# make install DESTDIR=... PREFIX=/usr: the two programs and their example configs.
+
+EXAMPLES := $(PREFIX)/share/mplb
+
+install: programs ## install lbctl, server-pm and example configs into $(DESTDIR)$(PREFIX)
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(EXAMPLES) $(DESTDIR)$(MANDIR)/man8
+	$(Q)install -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
+	$(Q)install -m 644 loader/lbctl.yaml server-pm/server-pm.yaml $(DESTDIR)$(EXAMPLES)
+	$(Q)for page in $(MAN); do \
+		scdoc < docs/man/$$page.scd > $(DESTDIR)$(MANDIR)/man8/$$page || exit 1; done
+
 uninstall: ## remove what install put there
-	$(Q)true
+	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
+	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS)))
+	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(MAN))
+	$(Q)rm -rf $(DESTDIR)$(EXAMPLES)

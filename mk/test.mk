@@ -13,11 +13,43 @@ $B/test-unit $B/test-bpf:
 .PHONY: tests
 tests: programs $B/test-unit $B/test-bpf
 
+check: deps-quiet ## run all tests (root); the last line has the totals
+	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory tests
+	$(Q)tests/check.sh
+
+demo: deps-quiet ## show the main job in network namespaces (root); build/demo.json has the figures
+	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory programs
+	$(Q)testbed/demo.sh
+
 BENCH_SKEL := $B/tests/bench/bench.skel.h
-$B/tests/bench/bench.o: $(BENCH_SKEL)
-$B/bench: $B/tests/bench/bench.o $B/libloader.a $B/libmplb.a
+$B/obj/tests/bench/bench.o: $(BENCH_SKEL)
+$B/bench: $B/obj/tests/bench/bench.o $B/libloader.a $B/libmplb.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs)
 
-bench: $B/bench ## measure the cost per packet (root); table, and build/bench.json
+bench: $B/bench ## measure the cost per packet (root); a table, and build/bench.json
 	$(Q)$B/bench $B/bench.json
+
+# The sources that lint looks at. clang-tidy takes userspace only: BPF has no libc to look at.
+C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader server-pm testbed testbed/load \
+	    tests/unit tests/bpf tests/bench))
+C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader server-pm testbed/load \
+	    tests/unit tests/bpf))
+TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
+SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh tests/e2e/*.sh \
+	     tests/kernels/*.sh)
+
+lint: programs ## formatting, clang-tidy, shellcheck
+	$(call say,FORMAT,)
+	$(Q)clang-format --dry-run -Werror $(C_SRC) $(C_HDR)
+	$(call say,SHELL,)
+	$(Q)shellcheck -x $(SHELL_SRC)
+	$(call say,TIDY,)
+	$(Q)clang-tidy --quiet $(TIDY) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=c17 2>&1 | \
+		grep -v 'warnings generated\|^Suppressed\|^Use -header-filter' || true
+	$(Q)clang-tidy --quiet $(TIDY) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=c17 >/dev/null 2>&1
+
+san: ## unit tests under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory B=build/san \
+		SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" build/san/test-unit
+	$(Q)build/san/test-unit

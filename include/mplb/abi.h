@@ -103,7 +103,7 @@ enum mplb_vip_counter {
 #define X(NAME, name, text) MPLB_VIP_C_##NAME,
 	MPLB_VIP_COUNTERS(X)
 #undef X
-	MPLB_VIP_C_MAX
+		MPLB_VIP_C_MAX
 };
 
 struct mplb_vip_stats {

@@ -20,14 +20,15 @@
 	X(4, IP_MALFORMED, "ip_malformed", PASS, "bad IP version or header length")                \
 	X(5, LENGTH_MISMATCH, "length_mismatch", DROP,                                             \
 	  "for a VIP, but the IP length field and the frame or its headers disagree")              \
-	X(6, L4_TRUNCATED, "l4_truncated", DROP, "for a VIP, but the TCP or UDP header is cut off") \
-	X(7, TCP_MALFORMED, "tcp_malformed", DROP, "for a VIP, but the TCP data offset is wrong")   \
+	X(6, L4_TRUNCATED, "l4_truncated", DROP,                                                   \
+	  "for a VIP, but the TCP or UDP header is cut off")                                       \
+	X(7, TCP_MALFORMED, "tcp_malformed", DROP, "for a VIP, but the TCP data offset is wrong")  \
 	X(8, FRAGMENT, "fragment", DROP,                                                           \
 	  "an IP fragment for a VIP: later ones carry no ports; lower the client's MTU")           \
 	X(9, IPV6_EXTENSION, "ipv6_extension", DROP,                                               \
 	  "an IPv6 extension header before TCP or UDP, for a VIP")                                 \
-	X(10, NO_BACKEND, "no_backend", DROP, "the VIP's pool has no backend that takes traffic")   \
-	X(11, NO_ROUTE, "no_route", DROP, "no route to the backend; see `lbctl show backend`")      \
+	X(10, NO_BACKEND, "no_backend", DROP, "the VIP's pool has no backend that takes traffic")  \
+	X(11, NO_ROUTE, "no_route", DROP, "no route to the backend; see `lbctl show backend`")     \
 	X(12, NO_NEIGHBOUR, "no_neighbour", DROP,                                                  \
 	  "the next hop's link-layer address is unknown; see `lbctl show backend`")                \
 	X(13, TOO_BIG, "too_big", DROP,                                                            \
@@ -39,7 +40,7 @@
 	X(16, MULTICAST, "multicast", PASS,                                                        \
 	  "a broadcast or multicast frame for a VIP's address: not a client's packet")             \
 	X(17, TABLE_INCONSISTENT, "table_inconsistent", DROP,                                      \
-	  "a table points at nothing: this should never count; please report it") \
+	  "a table points at nothing: this should never count; please report it")                  \
 	X(18, FORWARDING_OFF, "forwarding_off", DROP,                                              \
 	  "next hop not resolved by lbctl, and the FIB answers only with forwarding enabled")
 
@@ -47,7 +48,7 @@ enum mplb_reason {
 #define X(number, NAME, name, action, text) MPLB_R_##NAME = number,
 	MPLB_REASONS(X)
 #undef X
-	MPLB_R_MAX
+		MPLB_R_MAX
 };
 
 #endif

@@ -13,12 +13,12 @@
  */
 #include "mplb/abi.h"
 
-#define MPTCP_KIND	      30
-#define MPTCP_SUB_MP_CAPABLE  0
-#define MPTCP_SUB_MP_JOIN     1
-#define MPTCP_SUB_MP_TCPRST   8
-#define MPTCP_OPTIONS_MAX     40
-#define MPTCP_RST_PROHIBITED  3 /* administratively prohibited (RFC 8684, 3.6) */
+#define MPTCP_KIND	     30
+#define MPTCP_SUB_MP_CAPABLE 0
+#define MPTCP_SUB_MP_JOIN    1
+#define MPTCP_SUB_MP_TCPRST  8
+#define MPTCP_OPTIONS_MAX    40
+#define MPTCP_RST_PROHIBITED 3 /* administratively prohibited (RFC 8684, 3.6) */
 
 /* What a walk found: a bit per subtype, 1 << MPTCP_SUB_*. */
 #define MPTCP_SAW(subtype) (1u << (subtype))
@@ -57,9 +57,9 @@ static inline __attribute__((always_inline)) __u32 mptcp_skip_usual(const __u8 *
 	if (len < 20 || (const void *)(opt + 20) > limit)
 		return 0;
 	return opt[0] == 2 && opt[1] == 4 && opt[4] == 4 && opt[5] == 2 && opt[6] == 8 &&
-			       opt[7] == 10 && opt[16] == 1 && opt[17] == 3 && opt[18] == 3 ?
-		       20 :
-		       0;
+			       opt[7] == 10 && opt[16] == 1 && opt[17] == 3 && opt[18] == 3
+		       ? 20
+		       : 0;
 }
 
 /* Subtypes seen, as a set of MPTCP_SAW() bits. */

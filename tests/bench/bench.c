@@ -221,7 +221,8 @@ static int measure(const struct bench_case *c, __u32 ns[static RUNS])
 	if (!err)
 		qsort(ns, RUNS, sizeof(*ns), compare);
 	else
-		log_error("%s: %s%s", c->name, strerror(-err), err == -EPERM ? "; run as root" : "");
+		log_error("%s: %s%s", c->name, strerror(-err),
+			  err == -EPERM ? "; run as root" : "");
 	bench_bpf__destroy(skel);
 	return err;
 }
@@ -229,9 +230,9 @@ static int measure(const struct bench_case *c, __u32 ns[static RUNS])
 int main(int argc, char **argv)
 {
 	static const struct out_column columns[] = {
-		{ "case", "CASE" },	    { "ns", "NS/PACKET" }, { "min", "MIN" },
-		{ "max", "MAX" },	    { "over_floor", "OVER FLOOR" },
-		{ "ratio", "X FLOOR" }, { NULL, NULL },
+		{ "case", "CASE" }, { "ns", "NS/PACKET" },	    { "min", "MIN" },
+		{ "max", "MAX" },   { "over_floor", "OVER FLOOR" }, { "ratio", "X FLOOR" },
+		{ NULL, NULL },
 	};
 	json_t *rows = json_array(), *all;
 	struct utsname uts;

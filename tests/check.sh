@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make check: every test, stage by stage, and one line of totals at the end.
+#
+#   tests/check.sh [STAGE...]    stages: unit bpf e2e kernels; default: all
+#
+# REQUIRE_ALL=1 turns a skip into a failure. Exit 0: nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "check: error: not root. As root this would run the unit tests, the data plane through" \
+		"BPF_PROG_TEST_RUN, end-to-end tests in network namespaces, and stock kernels in QEMU." \
+		"Run: sudo make check (make build/test-unit && build/test-unit needs no root)" >&2
+	exit 1
+fi
+
+say() {
+	printf '\n== %s ==\n' "$*"
+}
+
+# Adds up a Criterion summary: "Synthesis: Tested: 9 | Passing: 8 | Failing: 1 | Crashing: 0". A run
+# that ends without one has crashed.
+count_criterion() { # EXIT_CODE
+	local line
+	line=$(grep -a 'Synthesis: Tested:' "$log" | tail -n 1)
+	if [ -z "$line" ]; then
+		echo "check: no summary: the test program did not finish (exit $1)"
+		failed=$((failed + 1))
+		return
+	fi
+	set -- "$1" $(tr -c '0-9' ' ' <<<"${line#*Tested:}")
+	passed=$((passed + $3))
+	failed=$((failed + $4 + $5))
+	skipped=$((skipped + $2 - $3 - $4 - $5))
+	# A leak or an error outside of a test shows in the exit code alone.
+	if [ "$1" -ne 0 ] && [ $(($4 + $5)) -eq 0 ]; then
+		echo "check: every test passed, but the program exited with $1"
+		failed=$((failed + 1))
+	fi
+}
+
+criterion() { # PROGRAM
+	"$1" --color=never 2>&1 | tee "$log"
+	count_criterion "${PIPESTATUS[0]}"
+}
+
+stage_unit() {
+	criterion build/test-unit
+}
+
+stage_bpf() {
+	criterion build/test-bpf
+}
+
+# The last line of the end-to-end runner: "N passed, M failed, K skipped".
+stage_e2e() {
+	tests/e2e/run.sh 2>&1 | tee "$log"
+	local rc=${PIPESTATUS[0]} line
+	line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+	set -- $(tr -c '0-9' ' ' <<<"$line")
+	if [ $# -lt 2 ] || { [ "$rc" -ne 0 ] && [ "$2" -eq 0 ]; }; then
+		echo "check: the end-to-end tests did not finish (exit $rc)"
+		failed=$((failed + 1))
+	fi
+	passed=$((passed + ${1:-0}))
+	failed=$((failed + ${2:-0}))
+	skipped=$((skipped + ${3:-0}))
+}
+
+# Each kernel is one test: the whole table of packets passes there, or not.
+stage_kernels() {
+	local version rc
+	for version in 6.1 6.12; do
+		tests/kernels/run.sh "$version" 2>&1 | tee "$log"
+		rc=${PIPESTATUS[0]}
+		case $rc in
+		0) passed=$((passed + 1)) ;;
+		77) skipped=$((skipped + 1)) ;;
+		*) failed=$((failed + 1)) ;;
+		esac
+	done
+}
+
+stages=("$@")
+[ ${#stages[@]} -gt 0 ] || stages=(unit bpf e2e kernels)
+for stage in "${stages[@]}"; do
+	begin=$SECONDS
+	say "$stage"
+	"stage_$stage"
+	echo "check: $stage took $((SECONDS - begin)) s"
+done
+
+if [ "${REQUIRE_ALL:-0}" = 1 ] && [ "$skipped" -gt 0 ]; then
+	echo "check: REQUIRE_ALL=1: $skipped skipped count as failed"
+	failed=$((failed + skipped))
+	skipped=0
+fi
+echo
+if [ "$skipped" -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]
