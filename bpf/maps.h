@@ -88,6 +88,23 @@ struct {
 	__type(value, __u64);
 } mplb_reasons SEC(".maps");
 
+/* ifindex -> device: where packets leave that do not leave by the NIC they came in by. Written by
+ * userspace with the backends' egress devices; a device that goes takes its entry along. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, MPLB_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct bpf_devmap_val);
+} mplb_ports SEC(".maps");
+
+/* 0 -> what is left of this CPU's budget of ICMP errors. Program only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mplb_icmp_budget);
+} mplb_icmp_budget SEC(".maps");
+
 /* Names and settings behind the indexes, for userspace only: the state that `lbctl apply` compares
  * a config with, and what `lbctl show` prints. */
 struct {

@@ -30,12 +30,14 @@ enum mplb_mp_join {
 enum mplb_forward {
 	MPLB_FORWARD_L2 = 0, /* MAC addresses rewritten, same segment */
 	MPLB_FORWARD_IPIP = 1, /* IPv4 or IPv6 outer header around either (RFC 2003, 2473, 4213) */
+	MPLB_FORWARD_GUE = 2, /* UDP outer, with the fallback for a second chance (mplb/gue.h) */
 };
 
 #define MPLB_FAMILY_4 4
 #define MPLB_FAMILY_6 6
 
-#define MPLB_VIP_F_WILDCARD 0x1 /* in every slot: some VIP of this table has port 0 (any port) */
+#define MPLB_VIP_F_WILDCARD  0x1 /* in every slot: some VIP of this table has port 0 (any port) */
+#define MPLB_VIP_F_ADDRESSES 0x2 /* the flow hash takes addresses only (pool: hash: addresses) */
 
 /*
  * One slot of the VIP table: an open-addressing hash table, linear probing, the home slot of a key
@@ -86,7 +88,8 @@ struct mplb_backend {
 	__u8 forward; /* enum mplb_forward */
 	__u8 family; /* of dst and src: MPLB_FAMILY_4, MPLB_FAMILY_6 */
 	__u16 csum; /* sum of the constant words of an outer IPv4 header, folded, not inverted */
-	__u8 pad[8];
+	__u16 vlan; /* VLAN id to send with (802.1Q), 0: untagged */
+	__u8 pad[6];
 };
 _Static_assert(sizeof(struct mplb_backend) == 64, "a backend is one cache line");
 
@@ -152,15 +155,20 @@ struct mplb_pool_info {
 	char name[MPLB_NAME_LEN]; /* "": unused */
 	__u64 hash_seed;
 	__u8 forward; /* enum mplb_forward */
-	__u8 pad[7];
+	__u8 hash_addresses; /* hash: addresses */
+	__u8 pad[6];
 };
 
-/* Member states: who is in which table of the pair. */
+/*
+ * Member states: who is in which table of the pair. They follow from three things that are kept:
+ * the weight in the fallback table (0: not in it), the weight for new flows (0: none), and why not.
+ */
 enum mplb_member_state {
 	MPLB_MEMBER_JOINING = 0, /* owner table only: new since the changes under way began */
 	MPLB_MEMBER_ACTIVE = 1, /* both */
 	MPLB_MEMBER_DRAINING = 2, /* fallback table only: keeps its old flows */
-	MPLB_MEMBER_DOWN = 3, /* fallback table only: lost its health */
+	MPLB_MEMBER_DOWN =
+		3, /* fallback table only: lost its health, or was taken out of the config */
 };
 
 struct mplb_backend_info {
@@ -168,12 +176,26 @@ struct mplb_backend_info {
 	char pool[MPLB_NAME_LEN];
 	struct mplb_ip addr;
 	__u32 table; /* index into mplb_tables of the pool it is in */
-	__u32 weight;
+	__u32 weight; /* as the config or the operator said */
+	__u32 base_weight; /* weight in the fallback table: before the changes under way */
 	__u16 id;
 	__u8 family;
 	__u8 state; /* enum mplb_member_state */
 	__u8 forward; /* enum mplb_forward */
-	__u8 pad[3];
+	__u8 flags; /* MPLB_MEMBER_F_* */
+	__u8 pad[6];
 };
+
+#define MPLB_MEMBER_F_DRAIN  0x1 /* the operator's order: lbctl drain */
+#define MPLB_MEMBER_F_WEIGHT 0x2 /* the operator's order: lbctl weight; the config's is ignored */
+#define MPLB_MEMBER_F_GONE   0x4 /* no longer in the config, kept for the fallback table */
+
+/* Budget of generated ICMP errors, per CPU: a token bucket. */
+struct mplb_icmp_budget {
+	__u64 last_ns; /* when it was last filled, CLOCK_MONOTONIC */
+	__u64 tokens;
+};
+#define MPLB_ICMP_RATE	1000 /* tokens a second */
+#define MPLB_ICMP_BURST 1000
 
 #endif

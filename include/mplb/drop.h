@@ -42,7 +42,13 @@
 	X(17, TABLE_INCONSISTENT, "table_inconsistent", DROP,                                      \
 	  "a table points at nothing: this should never count; please report it")                  \
 	X(18, FORWARDING_OFF, "forwarding_off", DROP,                                              \
-	  "next hop not resolved by lbctl, and the FIB answers only with forwarding enabled")
+	  "next hop not resolved by lbctl, and the FIB answers only with forwarding enabled")      \
+	X(19, ECHO_REPLY, "echo_reply", TX, "an echo request to a VIP, answered")                  \
+	X(20, ICMP_UNRELATED, "icmp_unrelated", DROP,                                              \
+	  "an ICMP error to a VIP that quotes no packet of a VIP")                                 \
+	X(21, ICMP_OTHER, "icmp_other", PASS, "ICMP to a VIP, neither echo request nor error")     \
+	X(22, TOO_BIG_ANSWERED, "too_big_answered", TX,                                            \
+	  "as too_big, and the sender was told the MTU that fits")
 
 enum mplb_reason {
 #define X(number, NAME, name, action, text) MPLB_R_##NAME = number,

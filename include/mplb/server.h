@@ -53,7 +53,7 @@ enum mplb_server_reason {
 #define X(number, NAME, name, action, text) MPLB_SERVER_R_##NAME = number,
 	MPLB_SERVER_REASONS(X)
 #undef X
-	MPLB_SERVER_R_MAX
+		MPLB_SERVER_R_MAX
 };
 
 /* Counters of a reason, per CPU. */
@@ -74,7 +74,7 @@ enum mplb_server_kind {
 	MPLB_SERVER_KIND_MAX
 };
 
-#define MPLB_SERVER_F_OURS 0x1 /* set by server-pm, so `clear` takes it back; else found in place */
+#define MPLB_SERVER_F_OURS 0x1 /* set by server-pm; else found in place, and left by `clear` */
 
 #define MPLB_SERVER_NAME_LEN  64
 #define MPLB_SERVER_VALUE_LEN 32
