@@ -114,8 +114,7 @@ static __always_inline int outer_ipv6_extension(const struct ipv6hdr *ip6, const
 		return MPLB_SERVER_R_IP_TRUNCATED;
 	if (!tunnel_family(*next))
 		return MPLB_SERVER_R_NOT_TUNNEL;
-	return ip6->nexthdr == IPPROTO_FRAGMENT ? MPLB_SERVER_R_FRAGMENT :
-						  MPLB_SERVER_R_IP_OPTIONS;
+	return ip6->nexthdr == IPPROTO_FRAGMENT ? MPLB_SERVER_R_FRAGMENT : MPLB_SERVER_R_IP_OPTIONS;
 }
 
 static __always_inline int outer_ipv6(const void *data, const void *end, struct tunnel *t)

@@ -119,8 +119,8 @@ int mptcp_pm_endpoints(struct mptcp_pm *pm, struct mptcp_endpoint *out, size_t m
 }
 
 /* A request about one endpoint. id 0 leaves the choice to the kernel. */
-static int mptcp_pm_endpoint_talk(struct mptcp_pm *pm, __u8 command,
-				  const struct mptcp_endpoint *e, __u8 id)
+static int mptcp_pm_endpoint_talk(struct mptcp_pm *pm, __u8 command, const struct mptcp_endpoint *e,
+				  __u8 id)
 {
 	struct nlmsghdr *nlh = mptcp_pm_request(pm, 0, command);
 	struct nlattr *nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);

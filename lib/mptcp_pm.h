@@ -6,8 +6,8 @@
 #include "lib/ip.h"
 
 /*
- * The kernel's MPTCP path manager over generic netlink (family mptcp_pm, include/uapi/linux/mptcp.h)
- * in the network namespace in which mptcp_pm_open() was called.
+ * The kernel's MPTCP path manager over generic netlink (family mptcp_pm,
+ * include/uapi/linux/mptcp.h) in the network namespace in which mptcp_pm_open() was called.
  */
 struct mptcp_pm;
 

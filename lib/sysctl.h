@@ -9,8 +9,8 @@
  * contain a dot; device names that do (VLANs) have it written as "/", as sysctl(8) does.
  */
 
-/* Reads the value without its newline. 0, -ENOENT where the kernel has no such sysctl, -ENOSPC where
- * size is too small, or -errno; value untouched on failure. */
+/* Reads the value without its newline. 0, -ENOENT where the kernel has no such sysctl, -ENOSPC
+ * where size is too small, or -errno; value untouched on failure. */
 int sysctl_read(const char *name, char *value, size_t size);
 int sysctl_write(const char *name, const char *value);
 

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <jansson.h>
+#include "cmd.h"
+#include "decap.h"
+#include "item.h"
+#include "lib/log.h"
+#include "lib/out.h"
+#include "mib.h"
+
+static const struct out_column item_columns[] = {
+	{ "kind", "KIND" },	{ "name", "NAME" },	{ "value", "VALUE" }, { "state", "STATE" },
+	{ "origin", "SET BY" }, { "before", "BEFORE" }, { NULL, NULL },
+};
+
+static const struct out_column count_columns[] = {
+	{ "reason", "DECAPSULATION" }, { "packets", "PACKETS" }, { "bytes", "BYTES" },
+	{ "text", "MEANING" },	       { NULL, NULL },
+};
+
+static const struct out_column mib_columns[] = {
+	{ "counter", "MPTCP" },
+	{ "value", "COUNT" },
+	{ "text", "MEANING" },
+	{ NULL, NULL },
+};
+
+static const struct {
+	const char *name, *text;
+} reasons[] = {
+#define X(number, NAME, name, action, text) [number] = { name, text },
+	MPLB_SERVER_REASONS(X)
+#undef X
+};
+
+static json_t *item_json(const struct item_place *place, const struct mplb_server_item *item)
+{
+	int is = item_look(place, item);
+	const char *how = is == 1 ? "ok" : is == -EEXIST ? "conflict" : is ? "unknown" : "missing";
+	char subject[ITEM_TEXT];
+	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", item_kind(item), "name",
+				item_subject(item, subject), "value", item->value, "state", how,
+				"origin", item->flags & MPLB_SERVER_F_OURS ? "server-pm" : "found");
+
+	if (*item->before)
+		json_object_set_new(row, "before", json_string(item->before));
+	return row;
+}
+
+static json_t *items_json(const struct item_place *place)
+{
+	const struct mplb_server_item *items;
+	size_t n = server_state_items(place->state, &items);
+	json_t *rows = json_array();
+
+	for (int kind = MPLB_SERVER_NETNS + 1; kind < MPLB_SERVER_KIND_MAX; kind++)
+		for (size_t i = 0; i < n; i++)
+			if (items[i].kind == kind)
+				json_array_append_new(rows, item_json(place, &items[i]));
+	return rows;
+}
+
+static json_t *addresses_json(int fd)
+{
+	struct mplb_server_addr key, *last = NULL, next;
+	json_t *list = json_array();
+	char text[IP_STRLEN];
+
+	while (!bpf_map_get_next_key(fd, last, &next)) {
+		struct ip ip = { .addr = next.addr, .family = next.family };
+
+		json_array_append_new(list, json_string(ip_format(&ip, text)));
+		key = next;
+		last = &key;
+	}
+	return list;
+}
+
+static json_t *counts_json(const struct server_state *state)
+{
+	json_t *rows = json_array();
+
+	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++) {
+		struct mplb_server_count count;
+
+		if (!server_decap_count(state, i, &count))
+			json_array_append_new(
+				rows, json_pack("{s:s, s:I, s:I, s:s}", "reason", reasons[i].name,
+						"packets", (json_int_t)count.packets, "bytes",
+						(json_int_t)count.bytes, "text", reasons[i].text));
+	}
+	return rows;
+}
+
+/* The decapsulation that is configured, or null. */
+static json_t *decapsulation_json(const struct server_state *state)
+{
+	const struct mplb_server_item *items;
+	size_t n = server_state_items(state, &items);
+
+	for (size_t i = 0; i < n; i++)
+		if (items[i].kind == MPLB_SERVER_XDP)
+			return json_pack(
+				"{s:s, s:s, s:o, s:o, s:o}", "device", items[i].name, "mode",
+				server_decap_mode(state, items[i].name), "balancers",
+				addresses_json(server_state_map(state, SERVER_MAP_BALANCERS)),
+				"vips", addresses_json(server_state_map(state, SERVER_MAP_VIPS)),
+				"counters", counts_json(state));
+	return json_null();
+}
+
+static json_t *status_json(struct server_state *state, struct machine *machine, const char *pin_dir)
+{
+	const struct item_place place = { .machine = machine, .state = state };
+	bool running = state && server_state_is_locked(state);
+
+	return json_pack("{s:s, s:b, s:o, s:o, s:o}", "pin_dir", pin_dir, "running", running,
+			 "items", state ? items_json(&place) : json_array(), "decapsulation",
+			 state ? decapsulation_json(state) : json_null(), "mptcp", mib_json());
+}
+
+static void print_tables(const json_t *status)
+{
+	json_t *decapsulation = json_object_get(status, "decapsulation");
+
+	printf("server-pm in %s: %s\n\n", json_string_value(json_object_get(status, "pin_dir")),
+	       json_is_true(json_object_get(status, "running")) ? "running" : "not running");
+	if (json_array_size(json_object_get(status, "items")))
+		out_table(json_object_get(status, "items"), item_columns);
+	else
+		printf("Nothing is set up; `server-pm run -c FILE` does it.\n");
+	if (json_is_object(decapsulation)) {
+		printf("\n");
+		out_table(json_object_get(decapsulation, "counters"), count_columns);
+	}
+	printf("\n");
+	out_table(json_object_get(status, "mptcp"), mib_columns);
+}
+
+int server_cmd_status(const struct server_options *options)
+{
+	struct server_state *state = NULL;
+	struct machine machine;
+	json_t *status;
+	int err = server_state_open(options->pin_dir, false, &state);
+
+	if ((err && err != -ENOENT) || machine_open(&machine))
+		return SERVER_REFUSED;
+	err = machine_look(&machine);
+	if (!err) {
+		status = status_json(state, &machine, options->pin_dir);
+		if (options->json)
+			out_json(status);
+		else
+			print_tables(status);
+		json_decref(status);
+	}
+	machine_close(&machine);
+	server_state_close(state);
+	return err ? SERVER_REFUSED : SERVER_OK;
+}

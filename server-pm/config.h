@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_SERVER_CONFIG_H
+#define MPLB_SERVER_CONFIG_H
+
+#include <stddef.h>
+#include "lib/conf.h"
+#include "lib/ip.h"
+
+/* A backend's config file, validated: addresses parsed, defaults in place. */
+
+/* What becomes of the subflow through the VIP once a dedicated one is up. */
+enum server_initial {
+	SERVER_INITIAL_BACKUP, /* the client is told with MP_PRIO to use it as a backup only */
+	SERVER_INITIAL_KEEP, /* nothing */
+};
+
+/* How the decapsulation is attached. */
+enum server_mode {
+	SERVER_MODE_AUTO, /* native, or generic where the driver cannot */
+	SERVER_MODE_NATIVE,
+	SERVER_MODE_GENERIC,
+};
+
+struct server_addresses {
+	struct ip *ip; /* in the order of the file */
+	size_t n;
+};
+
+struct server_config {
+	struct conf *conf; /* for conf_error() about what turns out wrong later */
+	struct server_addresses vips;
+	struct server_addresses dedicated;
+	struct server_addresses balancers;
+	enum server_initial initial;
+	const char *device; /* NULL: no decapsulation */
+	enum server_mode mode;
+	void *file; /* as libcyaml loaded it */
+};
+
+/* Loads and validates. Everything wrong is logged, each with file, line and key. 0 with *out to be
+ * freed by server_config_free(), or -errno with *out untouched. */
+int server_config_load(const char *file, struct server_config **out);
+void server_config_free(struct server_config *config);
+
+/* "auto", "native", "generic", and back; -EINVAL for anything else. */
+const char *server_mode_name(enum server_mode mode);
+int server_mode_parse(const char *name, enum server_mode *out);
+
+/* The number of MPTCP endpoints that the config asks for. */
+size_t server_config_endpoints(const struct server_config *config);
+
+#endif

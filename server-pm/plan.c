@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From a config to the items that it asks for. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/mptcp.h>
+#include "item.h"
+#include "item_sysctl.h"
+#include "lib/log.h"
+
+/* Additional subflows per connection that the kernel allows by default. */
+#define DEFAULT_SUBFLOWS 2
+/* A client with two interfaces that joins each dedicated address from both. */
+#define SUBFLOWS_PER_ADDRESS 2
+
+struct plan {
+	struct mplb_server_item *item;
+	int n;
+};
+
+static struct mplb_server_item *plan_add(struct plan *plan, enum mplb_server_kind kind,
+					 const char *name, const char *value)
+{
+	struct mplb_server_item *item = &plan->item[plan->n++];
+
+	item->kind = (__u8)kind;
+	snprintf(item->name, sizeof(item->name), "%s", name);
+	snprintf(item->value, sizeof(item->value), "%s", value);
+	return item;
+}
+
+static bool has_ipv4(const struct server_addresses *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->ip[i].family == MPLB_FAMILY_4)
+			return true;
+	return false;
+}
+
+static void plan_sysctls(struct plan *plan, const struct server_config *config)
+{
+	struct item_sysctl s;
+
+	for (size_t i = 0; item_sysctl(i, &s); i++)
+		if (!s.ipv4_only || has_ipv4(&config->vips))
+			plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
+}
+
+static void plan_limits(struct plan *plan, const struct server_config *config)
+{
+	size_t subflows = config->dedicated.n * SUBFLOWS_PER_ADDRESS;
+	char value[8];
+
+	if (subflows < DEFAULT_SUBFLOWS)
+		subflows = DEFAULT_SUBFLOWS;
+	if (subflows > MPTCP_PM_MAX_LIMIT)
+		subflows = MPTCP_PM_MAX_LIMIT;
+	snprintf(value, sizeof(value), "%zu", subflows);
+	plan_add(plan, MPLB_SERVER_LIMIT, "subflows", value);
+}
+
+static void plan_addresses(struct plan *plan, enum mplb_server_kind kind, const char *name,
+			   const char *value, __u32 endpoint_flags,
+			   const struct server_addresses *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct mplb_server_item *item = plan_add(plan, kind, name, value);
+
+		item->addr = list->ip[i].addr;
+		item->family = list->ip[i].family;
+		item->endpoint_flags = endpoint_flags;
+	}
+}
+
+int item_plan(const struct server_config *config, struct mplb_server_item **out)
+{
+	/* Each VIP may be an address and an endpoint; a few sysctls, a limit, the decapsulation. */
+	size_t room = 2 * config->vips.n + config->dedicated.n + 16;
+	struct plan plan = { .item = calloc(room, sizeof(*plan.item)) };
+
+	if (!plan.item)
+		return log_err_r(-ENOMEM, "out of memory; free some");
+	plan_sysctls(&plan, config);
+	plan_limits(&plan, config);
+	plan_addresses(&plan, MPLB_SERVER_ADDRESS, "lo", "on lo", 0, &config->vips);
+	plan_addresses(&plan, MPLB_SERVER_ENDPOINT, "", "signal", MPTCP_PM_ADDR_FLAG_SIGNAL,
+		       &config->dedicated);
+	/* Without a dedicated address there is nothing to prefer to the VIP's subflow. */
+	if (config->initial == SERVER_INITIAL_BACKUP && config->dedicated.n)
+		plan_addresses(&plan, MPLB_SERVER_ENDPOINT, "", "backup", MPTCP_PM_ADDR_FLAG_BACKUP,
+			       &config->vips);
+	if (config->device)
+		plan_add(&plan, MPLB_SERVER_XDP, config->device, server_mode_name(config->mode));
+	*out = plan.item;
+	return plan.n;
+}

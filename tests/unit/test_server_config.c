@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* server-pm/config.c and server-pm/plan.c: what is refused, with which words, and what is asked of
+ * the machine. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/mptcp.h>
+#include "lib/log.h"
+#include "server-pm/config.h"
+#include "server-pm/item.h"
+#include "support.h"
+
+#define CASES(a) (sizeof(a) / sizeof(*(a)))
+
+/* Loads text as a config file. 0 or -errno as server_config_load(); *said is what was logged, good
+ * until the next call. */
+static int load(const char *text, struct server_config **out, const char **said)
+{
+	static struct capture capture;
+	char path[32];
+	int err;
+
+	temp_file(path, text, strlen(text));
+	log_init("t", LOG_INFO);
+	capture_begin(&capture, stderr);
+	err = server_config_load(path, out);
+	*said = capture_end(&capture);
+	unlink(path);
+	return err;
+}
+
+/* Each line expected is "LINE: KEY: words", as it follows the file's name. */
+static const struct {
+	const char *name, *text;
+	const char *expect[3];
+} bad[] = {
+	{ "no vips", "dedicated: [10.0.0.1]\n", { "vips" } },
+	{ "empty vips", "vips: []\n", { ":1: vips" } },
+	{ "not an address",
+	  "vips:\n - 198.51.100.1\n - nonsense\n",
+	  { ":3: vips[1]: 'nonsense' is not an address; write it like 192.0.2.1" } },
+	{ "a prefix length",
+	  "vips: [198.51.100.1/32]\n",
+	  { ":1: vips[0]: '198.51.100.1/32' is not" } },
+	{ "a loopback VIP",
+	  "vips: [127.0.0.1]\n",
+	  { ":1: vips[0]: 127.0.0.1 cannot be a host's" } },
+	{ "a multicast dedicated address",
+	  "vips: [198.51.100.1]\ndedicated: [ff02::1]\n",
+	  { ":2: dedicated[0]: ff02::1 cannot be a host's address" } },
+	{ "a link-local dedicated address",
+	  "vips: [198.51.100.1]\ndedicated: [\"fe80::1\"]\n",
+	  { ":2: dedicated[0]: fe80::1 is link-local" } },
+	{ "a VIP twice",
+	  "vips:\n- 198.51.100.1\n- 198.51.100.1\n",
+	  { ":3: vips[1]: 198.51.100.1 is listed twice; remove one" } },
+	{ "a VIP twice, written differently",
+	  "vips:\n- 2001:db8::1\n- 2001:db8:0::1\n",
+	  { ":3: vips[1]: 2001:db8:0::1 is listed twice" } },
+	{ "a VIP that is dedicated",
+	  "vips: [198.51.100.1]\ndedicated:\n- 10.0.0.1\n- 198.51.100.1\n",
+	  { ":4: dedicated[1]: 198.51.100.1 is also in vips" } },
+	{ "a VIP that is a balancer",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: eth0}\nbalancers: [198.51.100.1]\n",
+	  { ":3: balancers[0]: 198.51.100.1 is also in vips; give the address that" } },
+	{ "the userspace path manager",
+	  "vips: [198.51.100.1]\npath_manager: userspace\n",
+	  { ":2: path_manager: this version manages paths in the kernel only" } },
+	{ "an unknown path manager",
+	  "vips: [198.51.100.1]\npath_manager: magic\n",
+	  { ":2: path_manager: 'magic' is no path manager" } },
+	{ "closing the initial subflow",
+	  "vips: [198.51.100.1]\ninitial_subflow: close\n",
+	  { ":2: initial_subflow: the kernel's path manager cannot close it" } },
+	{ "an unknown initial subflow",
+	  "vips: [198.51.100.1]\ninitial_subflow: drop\n",
+	  { ":2: initial_subflow: 'drop' is unknown; write backup or keep" } },
+	{ "decapsulation for nobody",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: eth0}\n",
+	  { ":2: decapsulate: nobody's packets would be decapsulated" } },
+	{ "decapsulation for an empty list",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: eth0}\nbalancers: []\n",
+	  { ":2: decapsulate: nobody's packets would be decapsulated" } },
+	{ "decapsulation on no device",
+	  "vips: [198.51.100.1]\ndecapsulate: {mode: auto}\nbalancers: [10.0.0.2]\n",
+	  { "device" } },
+	{ "an unknown mode",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: e, mode: offload}\nbalancers: [10.0.0.2]\n",
+	  { ":2: decapsulate.mode: " } },
+	{ "a device name that is too long",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: abcdefghijklmnop}\nbalancers: [10.0.0.2]\n",
+	  { ":2: decapsulate.device: " } },
+	{ "balancers without decapsulation",
+	  "vips: [198.51.100.1]\nbalancers: [10.0.0.2]\n",
+	  { ":2: balancers: is of use with decapsulate only" } },
+	{ "an unknown key", "vips: [198.51.100.1]\nguard: on\n", { ":2: ", "guard" } },
+	{ "another unknown key",
+	  "vips: [198.51.100.1]\nmetrics: {listen: \"127.0.0.1:1\"}\n",
+	  { ":2: ", "metrics" } },
+	{ "more endpoints than the kernel takes",
+	  "vips: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6, 192.0.2.7, "
+	  "192.0.2.8]\ndedicated: [10.0.0.1]\n",
+	  { ":1: vips: 8 VIPs and 1 dedicated addresses", "initial_subflow: keep" } },
+	{ "more dedicated addresses than the kernel takes",
+	  "vips: [192.0.2.1]\ninitial_subflow: keep\ndedicated: [10.0.0.1, 10.0.0.2, 10.0.0.3, "
+	  "10.0.0.4, 10.0.0.5, 10.0.0.6, 10.0.0.7, 10.0.0.8, 10.0.0.9]\n",
+	  { ":3: dedicated: 9 addresses" } },
+	{ "two mistakes, both named",
+	  "vips: [0.0.0.0]\ndedicated: [x]\npath_manager: y\n",
+	  { ":1: vips[0]: ", ":2: dedicated[0]: ", ":3: path_manager: " } },
+};
+
+Test(server_config, bad_configs_are_refused_with_line_and_key)
+{
+	for (size_t i = 0; i < CASES(bad); i++) {
+		struct server_config *config = NULL;
+		const char *said;
+
+		cr_expect_lt(load(bad[i].text, &config, &said), 0, "%s: accepted", bad[i].name);
+		cr_expect_null(config, "%s: output touched", bad[i].name);
+		for (size_t e = 0; e < 3 && bad[i].expect[e]; e++)
+			cr_expect(strstr(said, bad[i].expect[e]), "%s: \"%s\" not in: %s",
+				  bad[i].name, bad[i].expect[e], said);
+	}
+	cr_expect_not(has_leaks());
+}
+
+static struct server_config *load_good(const char *text)
+{
+	struct server_config *config = NULL;
+	const char *said;
+	int err = load(text, &config, &said);
+
+	cr_assert_eq(err, 0, "%s", said);
+	cr_expect_str_empty(said);
+	return config;
+}
+
+Test(server_config, defaults)
+{
+	struct server_config *c = load_good("vips: [198.51.100.1]\n");
+
+	cr_expect_eq(c->vips.n, 1);
+	cr_expect_eq(c->dedicated.n, 0);
+	cr_expect_eq(c->balancers.n, 0);
+	cr_expect_eq(c->initial, SERVER_INITIAL_BACKUP);
+	cr_expect_null(c->device);
+	cr_expect_eq(server_config_endpoints(c), 0, "nothing to prefer to the VIP");
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_config, everything)
+{
+	struct server_config *c = load_good("vips: [198.51.100.1, \"2001:db8::1\"]\n"
+					    "dedicated: [203.0.113.11]\n"
+					    "path_manager: kernel\n"
+					    "initial_subflow: keep\n"
+					    "decapsulate: {device: eth0, mode: generic}\n"
+					    "balancers: [10.0.0.2, \"fd00::2\"]\n");
+	char text[IP_STRLEN];
+
+	cr_expect_eq(c->vips.n, 2);
+	cr_expect_str_eq(ip_format(&c->vips.ip[1], text), "2001:db8::1");
+	cr_expect_str_eq(ip_format(&c->dedicated.ip[0], text), "203.0.113.11");
+	cr_expect_str_eq(ip_format(&c->balancers.ip[1], text), "fd00::2");
+	cr_expect_eq(c->initial, SERVER_INITIAL_KEEP);
+	cr_expect_str_eq(c->device, "eth0");
+	cr_expect_eq(c->mode, SERVER_MODE_GENERIC);
+	cr_expect_eq(server_config_endpoints(c), 1);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+/* The plan's item of this kind about this subject, or NULL. */
+static const struct mplb_server_item *planned(const struct mplb_server_item *plan, int n, int kind,
+					      const char *subject)
+{
+	char text[ITEM_TEXT];
+
+	for (int i = 0; i < n; i++)
+		if (plan[i].kind == kind && !strcmp(item_subject(&plan[i], text), subject))
+			return &plan[i];
+	return NULL;
+}
+
+Test(server_plan, what_a_config_asks_for)
+{
+	struct server_config *c = load_good("vips: [198.51.100.1]\ndedicated: [\"2001:db8::b\"]\n"
+					    "decapsulate: {device: eth0}\nbalancers: [10.0.0.2]\n");
+	const struct mplb_server_item *item;
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan);
+
+	cr_assert_gt(n, 0);
+	item = planned(plan, n, MPLB_SERVER_SYSCTL, "net.mptcp.allow_join_initial_addr_port");
+	cr_assert(item);
+	cr_expect_str_eq(item->value, "0");
+	cr_expect(planned(plan, n, MPLB_SERVER_SYSCTL, "net.ipv4.conf.all.arp_ignore"));
+	cr_expect(planned(plan, n, MPLB_SERVER_ADDRESS, "198.51.100.1"));
+	item = planned(plan, n, MPLB_SERVER_ENDPOINT, "2001:db8::b");
+	cr_assert(item);
+	cr_expect_eq(item->endpoint_flags, MPTCP_PM_ADDR_FLAG_SIGNAL);
+	item = planned(plan, n, MPLB_SERVER_ENDPOINT, "198.51.100.1");
+	cr_assert(item);
+	cr_expect_eq(item->endpoint_flags, MPTCP_PM_ADDR_FLAG_BACKUP);
+	cr_expect_eq(plan[n - 1].kind, MPLB_SERVER_XDP, "the decapsulation comes last");
+	for (int i = 1; i < n; i++)
+		cr_expect_leq(plan[i - 1].kind, plan[i].kind, "kinds are in order");
+	free(plan);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, keep_needs_no_backup_endpoint_and_ipv6_no_arp)
+{
+	struct server_config *c = load_good("vips: [\"2001:db8::1\"]\ndedicated: [10.0.0.1]\n"
+					    "initial_subflow: keep\n");
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan);
+
+	cr_assert_gt(n, 0);
+	cr_expect_null(planned(plan, n, MPLB_SERVER_ENDPOINT, "2001:db8::1"));
+	cr_expect_null(planned(plan, n, MPLB_SERVER_SYSCTL, "net.ipv4.conf.all.arp_ignore"));
+	free(plan);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
