@@ -81,7 +81,7 @@ struct mplb_backend {
 	struct mplb_ip dst; /* outer destination: the backend's address */
 	struct mplb_ip src; /* outer source: the balancer's own address towards it */
 	__u32 ifindex; /* egress */
-	__u8 dmac[6];
+	__u8 dmac[6]; /* these two as they stand in an Ethernet header */
 	__u8 smac[6];
 	__u16 flags; /* MPLB_BACKEND_F_* */
 	__u16 mtu; /* of the path to the backend, bytes of an IP packet */
