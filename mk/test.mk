@@ -8,7 +8,7 @@ $B/test-unit: $(call obj,$(UNIT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-bpf: $(call obj,$(BPFT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-unit $B/test-bpf:
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion $(pkg_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion $(pkg_libs) -lm
 
 .PHONY: tests
 tests: programs $B/test-unit $B/test-bpf

@@ -35,9 +35,11 @@ MPLB_HASH_FN __u32 mplb_vip_service(__be16 port, __u8 proto, __u8 family)
  * of the address's struct mplb_ip. */
 MPLB_HASH_FN __u32 mplb_vip_hash(__u64 first, __u64 second, __u32 service, __u32 slots)
 {
-	__u64 h = (first ^ second * MPLB_MIX_B ^ (__u64)service << 32) * MPLB_MIX_A;
+	/* The bytes in which neighbours differ are the last of an address, so the highest of a word
+	 * here: they are folded down before each product, which only carries upwards. */
+	__u64 h = first ^ (second ^ second >> 29) * MPLB_MIX_B ^ (__u64)service << 32;
 
-	return (__u32)(h >> 40) & (slots - 1);
+	return (__u32)((h ^ h >> 32) * MPLB_MIX_A >> 40) & (slots - 1);
 }
 
 /*
