@@ -3,14 +3,16 @@
 #define MPLB_BPF_DECAP_H
 
 /*
- * Parsing of IP in IP: outer header (RFC 2003, 2473, 4213), inner header, ECN. Every function reads
+ * Parsing of tunnel packets: outer IP header (RFC 2003, 2473, 4213), inner IP header, ECN. Every function reads
  * from a bounded position and returns an enum mplb_server_reason, DECAPSULATED for "go on".
  */
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
+#include "mplb/gue.h"
 #include "mplb/server.h"
 
 #define ETH_LEN	 14
@@ -18,6 +20,7 @@
 #define IPV6_LEN 40
 
 #define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset (RFC 791) */
+#define IPV4_OFFSET   0x1fff
 
 /* ECN codepoints (RFC 3168, 5). */
 #define ECN_MASK    0x3
@@ -29,11 +32,21 @@
 struct tunnel {
 	struct mplb_server_addr src; /* of the outer header */
 	struct mplb_server_addr dst; /* of the inner header */
-	__u32 outer_len; /* bytes in front of the inner header, Ethernet not counted: 20 or 40 */
+	__u32 outer_len; /* bytes in front of the inner header, Ethernet not counted */
 	__u32 payload; /* bytes of the inner packet by the outer header's word */
-	__u8 inner; /* MPLB_FAMILY_4, MPLB_FAMILY_6: of the inner packet */
+	__u8 outer; /* MPLB_FAMILY_4, MPLB_FAMILY_6 */
+	__u8 inner; /* as outer; 0 while it is not known: GUE says it itself */
 	__u8 outer_ecn, inner_ecn; /* codepoints */
+	__u8 gue; /* 1: UDP and GUE behind the outer header */
+	__u8 hops; /* how many backends have passed it on, by the GUE header's word */
+	__u8 fallback; /* 1: may be passed on to the fallback that the GUE header names */
 };
+
+/* True for UDP to the port of GUE, at this place in the frame, as far as it can be seen. */
+static __always_inline int is_gue(const struct udphdr *udp, const void *end)
+{
+	return (const void *)&udp->len <= end && udp->dest == bpf_htons(MPLB_GUE_PORT);
+}
 
 /* The inner family that an IP protocol number stands for, 0 if the payload is not an IP packet. */
 static __always_inline __u8 tunnel_family(__u8 proto)
@@ -62,6 +75,14 @@ static __always_inline int ip4_checksum_ok(const struct iphdr *ip)
 	return sum == 0xffff;
 }
 
+/* UDP to the port of GUE; a later fragment has no port. */
+static __always_inline int outer_ipv4_is_gue(const struct iphdr *ip, const void *end)
+{
+	if (ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(IPV4_OFFSET))
+		return 0;
+	return is_gue((const void *)ip + ip->ihl * 4, end);
+}
+
 /*
  * The stack never sees the outer header of what is decapsulated, so all that it would have checked
  * is checked here, the checksum included (RFC 1812, 5.2.2).
@@ -74,7 +95,8 @@ static __always_inline int outer_ipv4(const void *data, const void *end, struct 
 	if ((const void *)(ip + 1) > end)
 		return MPLB_SERVER_R_IP_TRUNCATED;
 	t->inner = tunnel_family(ip->protocol);
-	if (!t->inner)
+	t->gue = outer_ipv4_is_gue(ip, end);
+	if (!t->inner && !t->gue)
 		return MPLB_SERVER_R_NOT_TUNNEL;
 	if (ip->version != 4 || ip->ihl < 5)
 		return MPLB_SERVER_R_IP_MALFORMED;
@@ -87,6 +109,7 @@ static __always_inline int outer_ipv4(const void *data, const void *end, struct 
 		return MPLB_SERVER_R_IP_MALFORMED;
 	if (len > end - data - ETH_LEN)
 		return MPLB_SERVER_R_INNER_TRUNCATED;
+	t->outer = MPLB_FAMILY_4;
 	t->src.family = MPLB_FAMILY_4;
 	t->src.addr.word[0] = ip->saddr;
 	t->outer_len = IPV4_LEN;
@@ -125,13 +148,15 @@ static __always_inline int outer_ipv6(const void *data, const void *end, struct 
 	if ((const void *)(ip6 + 1) > end)
 		return MPLB_SERVER_R_IP_TRUNCATED;
 	t->inner = tunnel_family(ip6->nexthdr);
-	if (!t->inner)
+	t->gue = ip6->nexthdr == IPPROTO_UDP && is_gue((const void *)(ip6 + 1), end);
+	if (!t->inner && !t->gue)
 		return outer_ipv6_extension(ip6, end);
 	len = bpf_ntohs(ip6->payload_len);
 	if (ip6->version != 6 || !len)
 		return MPLB_SERVER_R_IP_MALFORMED;
 	if (len > end - data - ETH_LEN - IPV6_LEN)
 		return MPLB_SERVER_R_INNER_TRUNCATED;
+	t->outer = MPLB_FAMILY_6;
 	t->src.family = MPLB_FAMILY_6;
 	__builtin_memcpy(&t->src.addr, &ip6->saddr, sizeof(t->src.addr));
 	t->outer_len = IPV6_LEN;
