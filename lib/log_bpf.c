@@ -24,12 +24,12 @@ static int log_from_library(enum log_level level, const char *fmt, va_list ap)
 
 static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	return log_from_library(level == LIBBPF_WARN ? LOG_INFO : LOG_DEBUG, fmt, ap);
+	return log_from_library(LOG_DEBUG, fmt, ap);
 }
 
 static int log_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
 {
-	return log_from_library(level == LIBXDP_WARN ? LOG_INFO : LOG_DEBUG, fmt, ap);
+	return log_from_library(LOG_DEBUG, fmt, ap);
 }
 
 void log_bpf_init(void)

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* mplb-load get: connections whose every byte is verified. */
+#include "get.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+static const struct option get_options[] = {
+	{ "--connect", OPTION_TEXT, offsetof(struct get, connect), "ADDR:PORT", "the server" },
+	{ "--source", OPTION_TEXT, offsetof(struct get, source), "ADDR", "bind to this address" },
+	{ "--proto", OPTION_PROTO, offsetof(struct get, proto), "tcp|mptcp", "default tcp" },
+	{ "--udp", OPTION_FLAG, offsetof(struct get, udp), NULL,
+	  "datagrams, each from a port of its own, instead of connections" },
+	{ "--put", OPTION_FLAG, offsetof(struct get, put), NULL, "upload instead of download" },
+	{ "--bytes", OPTION_NUMBER, offsetof(struct get, bytes), "N", "per request, default 1000" },
+	{ "--count", OPTION_NUMBER, offsetof(struct get, count), "N", "connections, default 1" },
+	{ "--parallel", OPTION_NUMBER, offsetof(struct get, parallel), "N",
+	  "at most so many at a time, default 1" },
+	{ "--seed", OPTION_NUMBER, offsetof(struct get, seed), "N", "of the data, default 1" },
+	{ "--rate", OPTION_NUMBER, offsetof(struct get, rate), "N",
+	  "bytes a second at which the sender paces a request, default: none" },
+	{ "--requests", OPTION_NUMBER, offsetof(struct get, requests), "N",
+	  "requests per connection, default 1" },
+	{ "--gap", OPTION_SECONDS, offsetof(struct get, gap), "S", "between requests" },
+	{ "--timeout", OPTION_SECONDS, offsetof(struct get, timeout), "S",
+	  "for a whole connection, default 60" },
+	{ "--stall", OPTION_SECONDS, offsetof(struct get, stall), "S",
+	  "give up when nothing comes for so long, default 10" },
+	{ "--mark", OPTION_NUMBER, offsetof(struct get, mark), "N",
+	  "log `mark` once every connection has got so many bytes" },
+	{ "--join-first", OPTION_SECONDS, offsetof(struct get, join_first), "S",
+	  "small request, wait up to S for a subflow to another address, then the request" },
+	{ "--hold-until-joined", OPTION_SECONDS, offsetof(struct get, hold_until_joined), "S",
+	  "after the answer, wait up to S for a subflow to another address" },
+	{ "-j", OPTION_FLAG, offsetof(struct get, json), NULL, "print JSON" },
+	{ 0 },
+};
+
+static void get_begin_more(struct get *get)
+{
+	/* A connection that fails at once counts as ended inside get_conn_begin(). */
+	while (get->begun < get->count && get->begun - get->ended < get->parallel)
+		get_conn_begin(&get->conns[get->begun++]);
+}
+
+static void get_begin(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	get_begin_more(arg);
+}
+
+void get_ended(struct get *get)
+{
+	static const struct timeval at_once = { 0 };
+
+	get->ended++;
+	if (get->ended == get->count)
+		event_base_loopbreak(get->base);
+	else if (get->begun < get->count)
+		event_base_once(get->base, -1, EV_TIMEOUT, get_begin, get, &at_once);
+}
+
+static int get_tcp_run(struct get *get)
+{
+	double began = load_now();
+	json_t *report;
+	int code;
+
+	get->conns = calloc(get->count, sizeof(*get->conns));
+	if (!get->conns) {
+		log_error("out of memory for %llu connections", get->count);
+		return 2;
+	}
+	for (unsigned long long i = 0; i < get->count; i++) {
+		get->conns[i].get = get;
+		get->conns[i].seed = get->seed + i;
+	}
+	get_begin_more(get);
+	if (get->ended < get->count)
+		event_base_dispatch(get->base);
+	for (unsigned long long i = 0; i < get->count; i++) {
+		if (get->conns[i].state != GET_DONE)
+			get_conn_stop(&get->conns[i], GET_E_STOPPED);
+	}
+	report = get_report(get, load_now() - began);
+	get_print(report, get->json);
+	code = json_is_true(json_object_get(report, "all_ok")) ? 0 : 1;
+	json_decref(report);
+	free(get->conns);
+	return code;
+}
+
+static int get_run(int argc, char **argv)
+{
+	struct get get = { .proto = IPPROTO_TCP,
+			   .bytes = 1000,
+			   .count = 1,
+			   .parallel = 1,
+			   .seed = 1,
+			   .requests = 1,
+			   .timeout = 60,
+			   .stall = 10 };
+	int code;
+
+	if (options_read(get_options, &get, argc, argv))
+		return 1;
+	if (!get.connect || !get.count || get.count > 1000000 || !get.parallel || !get.requests) {
+		log_error("get: --connect is needed; --count (at most 1M), --parallel and "
+			  "--requests are at least 1");
+		return 1;
+	}
+	if (endpoint_parse(get.connect, &get.peer) ||
+	    (get.source && endpoint_parse(get.source, &get.bind)))
+		return 1;
+	get.base = load_loop_new();
+	if (!get.base)
+		return 2;
+	code = get.udp ? get_udp_run(&get) : get_tcp_run(&get);
+	load_loop_free(get.base);
+	return code;
+}
+
+const struct load_command load_get = {
+	"get",
+	"connections to a server; exit code 0 if all of them were served byte for byte",
+	get_options,
+	get_run,
+};
