@@ -36,7 +36,7 @@ C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader server-pm testbed testbed/l
 C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader server-pm testbed/load \
 	    tests/unit tests/bpf))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
-SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh tests/e2e/*.sh \
+SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh tests/e2e/*.sh tests/e2e/*.bash \
 	     tests/kernels/*.sh)
 
 lint: programs ## formatting, clang-tidy, shellcheck
