@@ -8,8 +8,8 @@
  */
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Names the program and sets the most talkative level to print. Sends libbpf's and libxdp's
- * messages through here, one level lower, where the program links them (log_bpf_init). */
+/* Names the program and sets the most talkative level to print. log_bpf_init() sends
+ * libbpf's and libxdp's messages through here, as LOG_DEBUG, in a program that links them. */
 void log_init(const char *program, enum log_level most);
 void log_bpf_init(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* libbpf's and libxdp's messages through our logger, one level lower. */
+/* libbpf's and libxdp's messages through our logger, at the level of details. */
 #include "log.h"
 
 #include <stdio.h>
@@ -22,13 +22,16 @@ static int log_from_library(enum log_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
+/* Their warnings are about what we explain ourselves, in our words. */
 static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
+	(void)level;
 	return log_from_library(LOG_DEBUG, fmt, ap);
 }
 
 static int log_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
 {
+	(void)level;
 	return log_from_library(LOG_DEBUG, fmt, ap);
 }
 

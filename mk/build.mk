@@ -8,12 +8,13 @@ LBCTL_SRC  := loader/main.c $(wildcard loader/cmd_*.c)
 LOADER_SRC := $(filter-out $(LBCTL_SRC),$(wildcard loader/*.c))
 SERVER_SRC := $(wildcard server-pm/*.c)
 LOAD_SRC   := $(wildcard testbed/load/*.c)
+LINK_SRC   := $(wildcard testbed/link/*.c)
 
 obj = $(patsubst %.c,$B/obj/%.o,$(1))
 skel = $(patsubst %.bpf.c,$B/%.skel.h,$(1))
 
 PROGRAMS := $B/lbctl $B/server-pm
-TESTBED  := $B/mplb-load $(patsubst %.bpf.c,$B/%.bpf.o,$(wildcard testbed/*.bpf.c))
+TESTBED  := $B/mplb-load $B/mplb-link $(patsubst %.bpf.c,$B/%.bpf.o,$(wildcard testbed/*.bpf.c))
 
 all: deps-quiet programs ## build everything (installs what is missing, as root)
 
@@ -30,7 +31,7 @@ deps-quiet:
 pkg_cflags = $(shell pkg-config --cflags $(PKGS))
 pkg_libs   = $(shell pkg-config --libs $(PKGS))
 
-.SECONDARY: $(patsubst %.c,$B/%.o,$(BPF_SRC))
+.SECONDARY: $(patsubst %.c,$B/%.o,$(BPF_SRC)) $(call skel,$(BPF_SRC))
 
 # -g for BTF. -mcpu=v3: 32-bit ALU and jumps, every kernel of our range has them.
 BPF_CFLAGS := -O2 -g -std=gnu17 -Wall -Wextra -Werror -mcpu=v3 -target bpf \
@@ -43,7 +44,8 @@ $B/%.bpf.o: %.bpf.c | deps-quiet
 
 $B/%.skel.h: $B/%.bpf.o
 	$(call say,SKEL,$<)
-	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@ 2> $@.log || \
+		{ cat $@.log >&2; exit 1; }
 
 $B/obj/%.o: %.c | deps-quiet $(call skel,$(BPF_SRC))
 	$(call say,CC,$<)
@@ -59,10 +61,13 @@ $B/%.a:
 
 $B/lbctl: $(call obj,$(LBCTL_SRC)) $B/libloader.a $B/libmplb.a
 $B/server-pm: $B/obj/server-pm/main.o $B/libserver.a $B/libmplb.a
+$B/server-pm: LIBS := -levent
 $B/mplb-load: $(call obj,$(LOAD_SRC)) $B/libmplb.a
 $B/mplb-load: LIBS := -levent -lcrypto
+$B/liblink.a: $(call obj,$(filter-out testbed/link/main.c,$(LINK_SRC)))
+$B/mplb-link: $B/obj/testbed/link/main.o $B/liblink.a $B/libmplb.a
 
-$B/lbctl $B/server-pm $B/mplb-load:
+$B/lbctl $B/server-pm $B/mplb-load $B/mplb-link:
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(pkg_libs)
 

@@ -10,7 +10,8 @@ libmnl-dev libcyaml-dev libyaml-dev libjansson-dev libevent-dev libssl-dev scdoc
 # demo and end-to-end tests
 run="iproute2 ethtool jq procps util-linux tcpdump kmod"
 # tests and checks
-test="libcriterion-dev clang-format clang-tidy shellcheck qemu-system-x86 busybox-static cpio"
+test="libcriterion-dev libclang-rt-14-dev clang-format clang-tidy shellcheck qemu-system-x86
+busybox-static cpio"
 
 missing=
 for p in $build $run $test; do

@@ -4,7 +4,7 @@
 UNIT_SRC := $(wildcard tests/unit/*.c)
 BPFT_SRC := $(wildcard tests/bpf/*.c)
 
-$B/test-unit: $(call obj,$(UNIT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
+$B/test-unit: $(call obj,$(UNIT_SRC)) $B/liblink.a $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-bpf: $(call obj,$(BPFT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-unit $B/test-bpf:
 	$(call say,LINK,$@)
@@ -31,9 +31,9 @@ bench: $B/bench ## measure the cost per packet (root); a table, and build/bench.
 	$(Q)$B/bench $B/bench.json
 
 # The sources that lint looks at. clang-tidy takes userspace only: BPF has no libc to look at.
-C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader server-pm testbed testbed/load \
+C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader server-pm testbed testbed/load testbed/link \
 	    tests/unit tests/bpf tests/bench))
-C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader server-pm testbed/load \
+C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader server-pm testbed/load testbed/link \
 	    tests/unit tests/bpf))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
 SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh tests/e2e/*.sh tests/e2e/*.bash \
