@@ -15,6 +15,8 @@
 /* A packet on its way out. */
 struct departure {
 	const struct mplb_backend *backend;
+	__u32 vip, owner; /* indexes, for the counters */
+	__u32 ip_len;
 	__u32 hash;
 	__u32 fallback; /* index, or MPLB_NO_BACKEND */
 	struct nexthop hop;
@@ -125,13 +127,16 @@ static __always_inline void *open_for(struct xdp_md *ctx, const struct packet *p
 	return l3;
 }
 
-/* Out by the device that the next hop is on. */
-static __always_inline int leave(const struct xdp_md *ctx, __u32 ifindex)
+/* Counts the packet, unless it is a made-up one, and sends it out by the next hop's device. */
+static __always_inline int leave(struct xdp_md *ctx, const struct departure *d)
 {
+	__u32 ifindex = d->hop.ifindex;
+
+	if (!trace_of(ctx))
+		count_forwarded(d->vip, d->owner, d->ip_len);
 	if (ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
-	/* The map sends in bulk; it holds what userspace knows, the FIB may know
-	 * others. */
+	/* The map sends in bulk; it holds what userspace knows, the FIB may know others. */
 	if (bpf_redirect_map(&mplb_ports, ifindex, XDP_ABORTED) == XDP_REDIRECT)
 		return XDP_REDIRECT;
 	return (int)bpf_redirect(ifindex, 0);
@@ -144,7 +149,7 @@ static __always_inline int send_l2(struct xdp_md *ctx, const struct packet *p,
 
 	if (!open_for(ctx, p, &d->hop, proto, 0))
 		return finish(ctx, MPLB_R_NO_HEADROOM);
-	return leave(ctx, d->hop.ifindex);
+	return leave(ctx, d);
 }
 
 static __always_inline int send_ipip4(struct xdp_md *ctx, const struct packet *p,
@@ -155,7 +160,7 @@ static __always_inline int send_ipip4(struct xdp_md *ctx, const struct packet *p
 	if (!ip)
 		return finish(ctx, MPLB_R_NO_HEADROOM);
 	write_outer_ipv4(ip, d->backend, p, inner_proto(p), IPV4_LEN);
-	return leave(ctx, d->hop.ifindex);
+	return leave(ctx, d);
 }
 
 static __always_inline int send_ipip6(struct xdp_md *ctx, const struct packet *p,
@@ -166,7 +171,7 @@ static __always_inline int send_ipip6(struct xdp_md *ctx, const struct packet *p
 	if (!ip6)
 		return finish(ctx, MPLB_R_NO_HEADROOM);
 	write_outer_ipv6(ip6, d->backend, p, inner_proto(p), IPV6_LEN, d->hash);
-	return leave(ctx, d->hop.ifindex);
+	return leave(ctx, d);
 }
 
 static __always_inline int send_gue4(struct xdp_md *ctx, const struct packet *p,
@@ -178,7 +183,7 @@ static __always_inline int send_gue4(struct xdp_md *ctx, const struct packet *p,
 		return finish(ctx, MPLB_R_NO_HEADROOM);
 	write_outer_ipv4(ip, d->backend, p, IPPROTO_UDP, GUE_OUTER_4);
 	write_gue((void *)(ip + 1), d, inner_proto(p), p->ip_len + GUE_OUTER_4 - IPV4_LEN, 4);
-	return leave(ctx, d->hop.ifindex);
+	return leave(ctx, d);
 }
 
 static __always_inline int send_gue6(struct xdp_md *ctx, const struct packet *p,
@@ -190,7 +195,7 @@ static __always_inline int send_gue6(struct xdp_md *ctx, const struct packet *p,
 		return finish(ctx, MPLB_R_NO_HEADROOM);
 	write_outer_ipv6(ip6, d->backend, p, IPPROTO_UDP, GUE_OUTER_6, d->hash);
 	write_gue((void *)(ip6 + 1), d, inner_proto(p), p->ip_len + GUE_OUTER_6 - IPV6_LEN, 16);
-	return leave(ctx, d->hop.ifindex);
+	return leave(ctx, d);
 }
 
 /* Bytes that the outer header takes. */
@@ -244,7 +249,7 @@ static __always_inline int send(struct xdp_md *ctx, const struct packet *p,
 static __always_inline int forward(struct xdp_md *ctx, const struct packet *p, __u32 hash,
 				   __u32 vip, __u32 owner, __u32 fallback)
 {
-	struct departure d = { .hash = hash };
+	struct departure d = { .hash = hash, .vip = vip, .owner = owner, .ip_len = p->ip_len };
 	struct mplb_trace *trace;
 	__u32 overhead;
 	int reason;
@@ -267,8 +272,6 @@ static __always_inline int forward(struct xdp_md *ctx, const struct packet *p, _
 		trace->reason = MPLB_R_FORWARDED;
 		trace->fib = !(d.backend->flags & MPLB_BACKEND_F_RESOLVED);
 		trace->ifindex = d.hop.ifindex;
-	} else {
-		count_forwarded(vip, owner, p->ip_len);
 	}
 	return send(ctx, p, &d, overhead);
 }

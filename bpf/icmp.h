@@ -168,7 +168,7 @@ static __always_inline int may_send_error(void)
 /* Makes room for len bytes in front of the IP header and moves the Ethernet
  * header and tags up. Returns the new start of the frame, checked for need
  * bytes, or NULL. */
-static __always_inline void *open_frame(struct xdp_md *ctx, __u32 len, __u32 need)
+static __always_inline void *open_frame(struct xdp_md *ctx, __u32 len)
 {
 	__u8 link[L3_MAX + 2] = { 0 };
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -180,7 +180,7 @@ static __always_inline void *open_frame(struct xdp_md *ctx, __u32 len, __u32 nee
 		return NULL;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + L3_MAX + len + need > end)
+	if (data + L3_MAX + len > end)
 		return NULL;
 	/* What is copied too much is behind the tags, and written by the caller. */
 	__builtin_memcpy(data, link, L3_MAX);
@@ -203,9 +203,9 @@ __noinline int answer_too_big(struct xdp_md *ctx, __u32 family, __u32 l3_off, __
 	if (l3_off > L3_MAX || !may_send_error())
 		return finish(ctx, MPLB_R_TOO_BIG);
 	if (family == MPLB_FAMILY_4)
-		data = open_frame(ctx, IPV4_LEN + ICMP_LEN, QUOTE_4);
+		data = open_frame(ctx, IPV4_LEN + ICMP_LEN);
 	else
-		data = open_frame(ctx, IPV6_LEN + ICMP_LEN, QUOTE_6);
+		data = open_frame(ctx, IPV6_LEN + ICMP_LEN);
 	if (!data)
 		return finish(ctx, MPLB_R_NO_HEADROOM);
 	l3 = data + l3_off;
