@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The balancer's program as a table: what a packet is, and what becomes of it. Each case compares
+ * the verdict, the whole frame that comes out, and every counter there is.
+ */
+#include <criterion/criterion.h>
+#include <linux/bpf.h>
+#include "site.h"
+
+static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+static const uint8_t multicast_4[6] = { 0x01, 0x00, 0x5e, 0x33, 0x64, 0x01 };
+static const uint8_t multicast_6[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+
+#define PASS(name) XDP_PASS, MPLB_R_##name
+#define DROP(name) XDP_DROP, MPLB_R_##name
+#define TX	   XDP_TX, MPLB_R_FORWARDED
+#define REDIRECT   XDP_REDIRECT, MPLB_R_FORWARDED
+#define RUN(cases) run(cases, COUNT_OF(cases))
+
+static struct rig rig;
+
+static void run(const struct site_case *cases, size_t n)
+{
+	site_open(&rig);
+	site_check_all(&rig, cases, n);
+	rig_close(&rig);
+}
+
+/* What a balancer's NIC sees besides: its own machine's traffic must not notice the program. */
+static const struct site_case not_vip[] = {
+	{ "ARP request", { .ethertype = 0x0806, .dmac = broadcast, .payload = 46 }, PASS(NOT_IP) },
+	{ "LLDP", { .ethertype = 0x88cc, .payload = 60 }, PASS(NOT_IP) },
+	{ "Ethernet header and nothing else", { .ethertype = 0x88b5 }, PASS(NOT_IP) },
+	{ "ARP behind a VLAN tag",
+	  { .ethertype = 0x0806, .vlans = 1, .payload = 46 },
+	  PASS(NOT_IP) },
+	{ "SSH behind a VLAN tag", { .dst = STRANGER_4, .dport = 22, .vlans = 1 }, PASS(NOT_VIP) },
+	{ "IPv4 to a VIP behind three tags", { .dst = L2_4, .vlans = 3 }, PASS(NOT_IP) },
+	{ "IPv6 to a VIP behind three tags", { .dst = L2_6, .vlans = 3 }, PASS(NOT_IP) },
+	{ "a VLAN tag cut off", { .dst = L2_4, .vlans = 1, .cut = 17 }, PASS(NOT_IP) },
+	{ "a VLAN tag and no more", { .dst = L2_4, .vlans = 1, .cut = 18 }, PASS(IP_TRUNCATED) },
+	{ "a second VLAN tag cut off", { .dst = L2_4, .vlans = 2, .cut = 21 }, PASS(NOT_IP) },
+	{ "IEEE 802.3 length instead of a type", { .ethertype = 46, .payload = 46 }, PASS(NOT_IP) },
+	{ "IPv4 in a frame that says MPLS", { .dst = L2_4, .ethertype = 0x8847 }, PASS(NOT_IP) },
+	{ "SSH to an address of no VIP", { .dst = STRANGER_4, .dport = 22 }, PASS(NOT_VIP) },
+	{ "the VIP's port at an address of no VIP", { .dst = STRANGER_4 }, PASS(NOT_VIP) },
+	{ "the same over IPv6", { .dst = STRANGER_6 }, PASS(NOT_VIP) },
+	{ "UDP to no VIP", { .dst = STRANGER_4, .proto = IPPROTO_UDP }, PASS(NOT_VIP) },
+	{ "another port of a VIP's address", { .dst = L2_4, .dport = 22 }, PASS(NOT_VIP) },
+	{ "the same over IPv6", { .dst = L2_6, .dport = 22 }, PASS(NOT_VIP) },
+	{ "the port in the other byte order", { .dst = L2_4, .dport = 0xbb01 }, PASS(NOT_VIP) },
+	{ "port 0 of a VIP's address", { .dst = L2_4, .dport = LIE_ZERO }, PASS(NOT_VIP) },
+	{ "port 0, IPv6, UDP",
+	  { .dst = L2_6, .dport = LIE_ZERO, .proto = IPPROTO_UDP },
+	  PASS(NOT_VIP) },
+	{ "the VIP as source: a server's answer",
+	  { .dst = CLIENT_4, .src = L2_4, .sport = 443, .dport = 40000 },
+	  PASS(NOT_VIP) },
+	{ "UDP where only TCP is served",
+	  { .dst = TCP_ONLY_4, .proto = IPPROTO_UDP },
+	  PASS(NOT_VIP) },
+	{ "the same over IPv6", { .dst = TCP_ONLY_6, .proto = IPPROTO_UDP }, PASS(NOT_VIP) },
+	{ "an IPv6 address that begins like the IPv4 one of a VIP",
+	  { .dst = "c633:6401::", .src = "::1" },
+	  PASS(NOT_VIP) },
+	{ "echo request to no VIP", { .dst = STRANGER_4, .proto = IPPROTO_ICMP }, PASS(NOT_VIP) },
+	{ "ICMPv6 in IPv4 to a VIP", { .dst = L2_4, .proto = IPPROTO_ICMPV6 }, PASS(NOT_VIP) },
+	{ "ICMP in IPv6 to a VIP", { .dst = L2_6, .proto = IPPROTO_ICMP }, PASS(NOT_VIP) },
+	{ "SCTP to a VIP's port", { .dst = L2_4, .proto = IPPROTO_SCTP }, PASS(NOT_VIP) },
+	{ "UDP-Lite to a VIP's port over IPv6",
+	  { .dst = L2_6, .proto = IPPROTO_UDPLITE },
+	  PASS(NOT_VIP) },
+	{ "IPv4 in IPv4 to a VIP", { .dst = L2_4, .proto = IPPROTO_IPIP }, PASS(NOT_VIP) },
+	{ "no next header",
+	  { .dst = L2_6, .proto = IPPROTO_NONE, .headless = true },
+	  PASS(NOT_VIP) },
+	{ "SYN+MP_JOIN to no VIP",
+	  { .dst = STRANGER_4, .flags = FLAG_SYN, .options = BYTES(OPT_JOIN) },
+	  PASS(NOT_VIP) },
+};
+
+Test(lb, not_vip)
+{
+	RUN(not_vip);
+}
+
+static const struct site_case forwarded[] = {
+	{ "TCP, l2", { .dst = L2_4, .payload = 100 }, TX, SITE_L2 },
+	{ "TCP over IPv6, l2", { .dst = L2_6, .payload = 100 }, TX, SITE_L2 },
+	{ "an empty ACK", { .dst = IPIP4_4 }, TX, SITE_IPIP4 },
+	{ "FIN", { .dst = IPIP4_4, .flags = FLAG_FIN | FLAG_ACK }, TX, SITE_IPIP4 },
+	{ "RST", { .dst = IPIP4_4, .flags = FLAG_RST }, TX, SITE_IPIP4 },
+	{ "an empty UDP datagram", { .dst = IPIP6_4, .proto = IPPROTO_UDP }, TX, SITE_IPIP6 },
+	{ "the same over IPv6", { .dst = IPIP6_6, .proto = IPPROTO_UDP }, TX, SITE_IPIP6 },
+	{ "out of another device", { .dst = AWAY_4, .payload = 9 }, REDIRECT, SITE_IPIP4_AWAY },
+	{ "the same over IPv6", { .dst = AWAY_6, .payload = 9 }, REDIRECT, SITE_IPIP4_AWAY },
+	{ "DF stays in the inner header", { .dst = IPIP4_4, .frag = FRAG_DF }, TX, SITE_IPIP4 },
+	{ "the reserved bit is no fragment", { .dst = IPIP4_4, .frag = 0x8000 }, TX, SITE_IPIP4 },
+	{ "all ones in TOS", { .dst = IPIP4_4, .tos = 0xff }, TX, SITE_IPIP4 },
+	{ "ECN alone, IPv6 outer", { .dst = IPIP6_4, .tos = 0x03 }, TX, SITE_IPIP6 },
+	{ "traffic class into TOS", { .dst = IPIP4_6, .tos = 0xb9 }, TX, SITE_IPIP4 },
+	{ "a flow label does not spill into the traffic class",
+	  { .dst = IPIP6_6, .tos = 0x5a, .label = 0xfffff },
+	  TX,
+	  SITE_IPIP6 },
+	{ "TTL 1 is the backend's business", { .dst = IPIP4_4, .ttl = 1 }, TX, SITE_IPIP4 },
+	{ "one word of IPv4 options",
+	  { .dst = IPIP4_4, .ip_options = BYTES(0x94, 4, 0, 0) },
+	  TX,
+	  SITE_IPIP4 },
+	{ "IPv4 options to the brim",
+	  { .dst = IPIP6_4,
+	    .ip_options = BYTES(0x07, 39, 4, 10, 0, 0, 1, 10, 0, 0, 2, 10, 0, 0, 3, 10, 0, 0, 4, 10,
+				0, 0, 5, 10, 0, 0, 6, 10, 0, 0, 7, 10, 0, 0, 8, 10, 0, 0, 9, 0) },
+	  TX,
+	  SITE_IPIP6 },
+	{ "IPv4 options, UDP, l2",
+	  { .dst = L2_4, .proto = IPPROTO_UDP, .ip_options = BYTES(1, 1, 1, 0) },
+	  TX,
+	  SITE_L2 },
+	{ "TCP options to the brim",
+	  { .dst = IPIP4_4, .options = BYTES(OPT_TIME, OPT_TIME, OPT_TIME, OPT_TIME) },
+	  TX,
+	  SITE_IPIP4 },
+	{ "padding to 60 bytes, l2", { .dst = L2_4, .padding = 6 }, TX, SITE_L2 },
+	{ "padding does not count into the outer length",
+	  { .dst = IPIP4_4, .proto = IPPROTO_UDP, .padding = 18 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "the same with an IPv6 outer header",
+	  { .dst = IPIP6_4, .proto = IPPROTO_UDP, .padding = 18 },
+	  TX,
+	  SITE_IPIP6 },
+	{ "padding of IPv6",
+	  { .dst = IPIP4_6, .proto = IPPROTO_UDP, .padding = 1 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "UDP whose own length is wrong is the backend's business",
+	  { .dst = IPIP4_4, .proto = IPPROTO_UDP, .payload = 20, .ip_len = 30 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "port 0 of a VIP of any port", { .dst = ANY_4, .dport = LIE_ZERO }, TX, SITE_IPIP4 },
+	{ "any port, the highest", { .dst = ANY_4, .dport = 65535 }, TX, SITE_IPIP4 },
+	{ "the exact port before any port", { .dst = ANY_4 }, TX, SITE_L2 },
+	{ "the exact port of TCP does not matter to UDP",
+	  { .dst = ANY_4, .proto = IPPROTO_UDP },
+	  TX,
+	  SITE_IPIP6 },
+	{ "any port over IPv6", { .dst = ANY_6, .dport = 1 }, TX, SITE_IPIP4 },
+	{ "the exact port over IPv6", { .dst = ANY_6 }, TX, SITE_L2 },
+	{ "any UDP port over IPv6",
+	  { .dst = ANY_6, .proto = IPPROTO_UDP, .dport = 4433 },
+	  TX,
+	  SITE_IPIP6 },
+	{ "l2, exactly the MTU", { .dst = L2_4, .payload = 1460 }, TX, SITE_L2 },
+	{ "IPv4 outer, exactly the MTU", { .dst = IPIP4_4, .payload = 1440 }, TX, SITE_IPIP4 },
+	{ "IPv6 outer, exactly the MTU", { .dst = IPIP6_4, .payload = 1420 }, TX, SITE_IPIP6 },
+	{ "IPv6 in IPv6, exactly the MTU", { .dst = IPIP6_6, .payload = 1400 }, TX, SITE_IPIP6 },
+	{ "padding does not count against the MTU",
+	  { .dst = IPIP4_4, .payload = 1440, .padding = 40 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "a VLAN tag is taken off", { .dst = L2_4, .vlans = 1 }, TX, SITE_L2 },
+	{ "two of them", { .dst = L2_6, .vlans = 2 }, TX, SITE_L2 },
+	{ "a VLAN tag does not count against the MTU",
+	  { .dst = IPIP4_4, .payload = 1440, .vlans = 2 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "l2 to a VLAN: a tag is put on", { .dst = L2_VLAN_4 }, TX, SITE_L2_VLAN },
+	{ "from a VLAN to another", { .dst = L2_VLAN_6, .vlans = 1 }, TX, SITE_L2_VLAN },
+	{ "gue to a VLAN, from two", { .dst = GUE6_VLAN_4, .vlans = 2 }, TX, SITE_GUE6_VLAN },
+	{ "gue, IPv4 outer", { .dst = GUE4_4, .payload = 9 }, TX, SITE_GUE4 },
+	{ "gue, exactly the MTU", { .dst = GUE4_4, .payload = 1420 }, TX, SITE_GUE4 },
+	{ "gue, IPv6 outer, exactly the MTU", { .dst = GUE6_6, .payload = 1368 }, TX, SITE_GUE6 },
+	{ "a SYN to gue",
+	  { .dst = GUE4_6, .flags = FLAG_SYN },
+	  TX,
+	  SITE_GUE4,
+	  MPLB_VIP_C_SYN_PLAIN },
+	{ "hash: addresses", { .dst = ADDRESSES_4, .sport = 1 }, TX, SITE_IPIP4 },
+	{ "client and VIP are the same address", { .dst = L2_4, .src = L2_4 }, TX, SITE_L2 },
+};
+
+Test(lb, forwarded)
+{
+	RUN(forwarded);
+}
+
+static const struct site_case dropped[] = {
+	{ "l2, a byte over the MTU", { .dst = L2_4, .payload = 1461 }, DROP(TOO_BIG) },
+	{ "IPv4 outer, a byte over", { .dst = IPIP4_4, .payload = 1441 }, DROP(TOO_BIG) },
+	{ "IPv6 outer, a byte over", { .dst = IPIP6_4, .payload = 1421 }, DROP(TOO_BIG) },
+	{ "gue, IPv4 outer, a byte over", { .dst = GUE4_4, .payload = 1421 }, DROP(TOO_BIG) },
+	{ "gue, IPv6 outer, a byte over", { .dst = GUE6_4, .payload = 1389 }, DROP(TOO_BIG) },
+	{ "too big with DF and IPv4 options",
+	  { .dst = L2_4, .payload = 1460, .frag = FRAG_DF, .ip_options = BYTES(1, 1, 1, 0) },
+	  DROP(TOO_BIG) },
+	{ "too big with extension headers",
+	  { .dst = L2_6, .payload = 1440, .ext_type = 60, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0) },
+	  DROP(TOO_BIG) },
+	{ "a pool without backends", { .dst = EMPTY_4 }, DROP(NO_BACKEND) },
+	{ "the same over IPv6", { .dst = EMPTY_6, .proto = IPPROTO_UDP }, DROP(NO_BACKEND) },
+	{ "a SYN for a pool without backends",
+	  { .dst = EMPTY_4, .flags = FLAG_SYN },
+	  DROP(NO_BACKEND),
+	  .syn = MPLB_VIP_C_SYN_PLAIN },
+	{ "a slot that names no backend", { .dst = BAD_BACKEND_4 }, DROP(TABLE_INCONSISTENT) },
+	{ "no table", { .dst = NO_TABLE_4 }, DROP(TABLE_INCONSISTENT) },
+	{ "no table, IPv6, UDP",
+	  { .dst = NO_TABLE_6, .proto = IPPROTO_UDP },
+	  DROP(TABLE_INCONSISTENT) },
+	{ "no place for a table", { .dst = BAD_TABLE_4 }, DROP(TABLE_INCONSISTENT) },
+};
+
+Test(lb, dropped)
+{
+	RUN(dropped);
+}
+
+static const struct site_case fragments[] = {
+	{ "first fragment", { .dst = L2_4, .payload = 100, .frag = FRAG_MF }, DROP(FRAGMENT) },
+	{ "middle fragment",
+	  { .dst = L2_4, .payload = 104, .headless = true, .frag = FRAG_MF | 15 },
+	  DROP(FRAGMENT) },
+	{ "last fragment",
+	  { .dst = L2_4, .payload = 10, .headless = true, .frag = 28 },
+	  DROP(FRAGMENT) },
+	{ "last fragment of one byte",
+	  { .dst = L2_4, .payload = 1, .headless = true, .frag = 0x1fff },
+	  DROP(FRAGMENT) },
+	{ "a fragment with DF",
+	  { .dst = L2_4, .payload = 64, .frag = FRAG_MF | FRAG_DF },
+	  DROP(FRAGMENT) },
+	{ "a UDP fragment",
+	  { .dst = L2_4, .proto = IPPROTO_UDP, .payload = 64, .frag = FRAG_MF },
+	  DROP(FRAGMENT) },
+	{ "a fragment for another port: which, later ones do not say",
+	  { .dst = L2_4, .dport = 22, .payload = 64, .frag = FRAG_MF },
+	  DROP(FRAGMENT) },
+	{ "a fragment with IPv4 options",
+	  { .dst = L2_4, .payload = 64, .frag = FRAG_MF, .ip_options = BYTES(1, 1, 1, 0) },
+	  DROP(FRAGMENT) },
+	{ "a fragment of a SYN+MP_JOIN is not answered",
+	  { .dst = L2_4, .flags = FLAG_SYN, .options = BYTES(OPT_JOIN), .frag = FRAG_MF },
+	  DROP(FRAGMENT) },
+	{ "first fragment for no VIP",
+	  { .dst = STRANGER_4, .payload = 100, .frag = FRAG_MF },
+	  PASS(NOT_VIP) },
+	{ "last fragment for no VIP",
+	  { .dst = STRANGER_4, .payload = 1, .headless = true, .frag = 28 },
+	  PASS(NOT_VIP) },
+	{ "IPv6, first fragment",
+	  { .dst = L2_6, .payload = 64, .ext_type = 44, .ext = BYTES(6, 0, 0, 1, 0, 0, 0, 9) },
+	  DROP(FRAGMENT) },
+	{ "IPv6, last fragment",
+	  { .dst = L2_6,
+	    .payload = 64,
+	    .headless = true,
+	    .ext_type = 44,
+	    .ext = BYTES(6, 0, 0x05, 0xa8, 0, 0, 0, 9) },
+	  DROP(FRAGMENT) },
+	{ "IPv6, a fragment behind another extension header",
+	  { .dst = L2_6,
+	    .payload = 64,
+	    .ext_type = 60,
+	    .ext = BYTES(44, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 9) },
+	  DROP(FRAGMENT) },
+	{ "IPv6, a fragment that is the whole packet (RFC 6946)",
+	  { .dst = L2_6,
+	    .payload = 64,
+	    .ext_type = 44,
+	    .ext = BYTES(17, 0, 0, 0, 0, 0, 0, 9),
+	    .proto = IPPROTO_UDP },
+	  TX,
+	  SITE_L2 },
+	{ "IPv6, reserved bits of a fragment header mean nothing",
+	  { .dst = L2_6, .ext_type = 44, .ext = BYTES(6, 0xff, 0, 6, 0, 0, 0, 9) },
+	  TX,
+	  SITE_L2 },
+	{ "IPv6, a fragment of an address that has a VIP of any port",
+	  { .dst = ANY_6, .payload = 64, .ext_type = 44, .ext = BYTES(6, 0, 0, 1, 0, 0, 0, 9) },
+	  DROP(FRAGMENT) },
+	{ "IPv6, a fragment for no VIP",
+	  { .dst = STRANGER_6,
+	    .payload = 64,
+	    .ext_type = 44,
+	    .ext = BYTES(6, 0, 0, 1, 0, 0, 0, 9) },
+	  PASS(NOT_VIP) },
+	{ "a fragment of ICMP to a VIP",
+	  { .dst = L2_4, .proto = IPPROTO_ICMP, .payload = 64, .frag = FRAG_MF },
+	  DROP(FRAGMENT) },
+};
+
+Test(lb, fragments)
+{
+	RUN(fragments);
+}
+
+/* Fragments where ports do not matter. */
+static const struct site_case whole_addresses[] = {
+	{ "first fragment",
+	  { .dst = ADDRESSES_4, .dport = LIE_ZERO, .payload = 100, .frag = FRAG_MF },
+	  TX,
+	  SITE_IPIP4 },
+	{ "last fragment",
+	  { .dst = ADDRESSES_4, .dport = LIE_ZERO, .payload = 10, .headless = true, .frag = 28 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "last fragment, shorter than a transport header",
+	  { .dst = ADDRESSES_4, .dport = LIE_ZERO, .payload = 1, .headless = true, .frag = 28 },
+	  TX,
+	  SITE_IPIP4 },
+	{ "UDP fragment",
+	  { .dst = ADDRESSES_4, .dport = LIE_ZERO, .proto = IPPROTO_UDP, .frag = FRAG_MF },
+	  TX,
+	  SITE_IPIP4 },
+	{ "a SYN+MP_JOIN in fragments: its options are not trusted",
+	  { .dst = ADDRESSES_4,
+	    .dport = LIE_ZERO,
+	    .flags = FLAG_SYN,
+	    .options = BYTES(OPT_JOIN),
+	    .frag = FRAG_MF },
+	  TX,
+	  SITE_IPIP4 },
+	{ "a fragment longer than its frame",
+	  { .dst = ADDRESSES_4, .payload = 10, .headless = true, .frag = 28, .ip_len = 31 },
+	  DROP(LENGTH_MISMATCH) },
+	{ "a SCTP fragment",
+	  { .dst = ADDRESSES_4, .proto = IPPROTO_SCTP, .frag = FRAG_MF },
+	  PASS(NOT_VIP) },
+};
+
+Test(lb, fragments_where_ports_do_not_matter)
+{
+	RUN(whole_addresses);
+}
+
+static const struct site_case extensions[] = {
+	{ "hop-by-hop options",
+	  { .dst = L2_6, .ext_type = 0, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0) },
+	  TX,
+	  SITE_L2 },
+	{ "routing header that has done its work",
+	  { .dst = IPIP4_6, .ext_type = 43, .ext = BYTES(6, 0, 4, 0, 0, 0, 0, 0) },
+	  TX,
+	  SITE_IPIP4 },
+	{ "routing header with a segment left",
+	  { .dst = L2_6, .ext_type = 43, .ext = BYTES(6, 0, 4, 1, 0, 0, 0, 0) },
+	  DROP(IPV6_EXTENSION) },
+	{ "destination options of two words, UDP",
+	  { .dst = IPIP6_6,
+	    .proto = IPPROTO_UDP,
+	    .ext_type = 60,
+	    .payload = 7,
+	    .ext = BYTES(17, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) },
+	  TX,
+	  SITE_IPIP6 },
+	{ "four of them",
+	  { .dst = GUE6_6,
+	    .ext_type = 0,
+	    .ext = BYTES(60, 0, 1, 4, 0, 0, 0, 0, 43, 0, 1, 4, 0, 0, 0, 0, 44, 0, 4, 0, 0, 0, 0, 0,
+			 6, 0, 0, 0, 0, 0, 0, 9) },
+	  TX,
+	  SITE_GUE6 },
+	{ "five of them",
+	  { .dst = L2_6,
+	    .ext_type = 0,
+	    .ext = BYTES(60, 0, 1, 4, 0, 0, 0, 0, 60, 0, 1, 4, 0, 0, 0, 0, 60, 0, 1, 4, 0, 0, 0, 0,
+			 60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0) },
+	  DROP(IPV6_EXTENSION) },
+	{ "a chain that ends nowhere",
+	  { .dst = L2_6,
+	    .ext_type = 60,
+	    .ext = BYTES(60, 255, 1, 4, 0, 0, 0, 0),
+	    .headless = true },
+	  DROP(IPV6_EXTENSION) },
+	{ "an extension header cut off",
+	  { .dst = L2_6, .ext_type = 60, .ext = BYTES(6, 0, 1, 4, 0, 0, 0), .headless = true },
+	  DROP(IPV6_EXTENSION) },
+	{ "an extension header, and the packet is over",
+	  { .dst = L2_6, .ext_type = 60, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0), .headless = true },
+	  DROP(L4_TRUNCATED) },
+	{ "extension headers that the payload length leaves no room for",
+	  { .dst = L2_6, .ext_type = 60, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0), .ip_len = 15 },
+	  DROP(LENGTH_MISMATCH) },
+	{ "before a plain SYN",
+	  { .dst = L2_6, .flags = FLAG_SYN, .ext_type = 60, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0) },
+	  TX,
+	  SITE_L2,
+	  MPLB_VIP_C_SYN_PLAIN },
+	{ "another port behind an extension header",
+	  { .dst = L2_6, .dport = 22, .ext_type = 60, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0) },
+	  PASS(NOT_VIP) },
+	{ "authentication header: not looked behind",
+	  { .dst = L2_6, .ext_type = 51, .ext = BYTES(6, 4, 0, 0, 0, 0, 0, 0) },
+	  PASS(NOT_VIP) },
+	{ "hop-by-hop options, no VIP",
+	  { .dst = STRANGER_6, .ext_type = 0, .ext = BYTES(6, 0, 1, 4, 0, 0, 0, 0) },
+	  PASS(NOT_VIP) },
+	{ "five headers, no VIP",
+	  { .dst = STRANGER_6,
+	    .ext_type = 0,
+	    .ext = BYTES(60, 0, 1, 4, 0, 0, 0, 0, 60, 0, 1, 4, 0, 0, 0, 0, 60, 0, 1, 4, 0, 0, 0, 0,
+			 60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0) },
+	  PASS(NOT_VIP) },
+	{ "multicast listener report, as a NIC sees them all the time",
+	  { .dst = "ff02::16",
+	    .src = "fe80::1",
+	    .proto = IPPROTO_ICMPV6,
+	    .dmac = multicast_6,
+	    .ext_type = 0,
+	    .ext = BYTES(58, 0, 5, 2, 0, 0, 1, 0) },
+	  PASS(NOT_VIP) },
+};
+
+Test(lb, ipv6_extensions)
+{
+	RUN(extensions);
+}
+
+/* Frames that every machine on a segment gets: a router's mistake, or somebody's trick. */
+static const struct site_case multicast[] = {
+	{ "a VIP's packet in a broadcast frame",
+	  { .dst = L2_4, .dmac = broadcast },
+	  PASS(MULTICAST) },
+	{ "in an IPv4 multicast frame", { .dst = L2_4, .dmac = multicast_4 }, PASS(MULTICAST) },
+	{ "in an IPv6 multicast frame", { .dst = L2_6, .dmac = multicast_6 }, PASS(MULTICAST) },
+	{ "SYN+MP_JOIN: no answer",
+	  { .dst = L2_4, .dmac = broadcast, .flags = FLAG_SYN, .options = BYTES(OPT_JOIN) },
+	  PASS(MULTICAST) },
+	{ "not for a VIP", { .dst = STRANGER_4, .dmac = broadcast }, PASS(NOT_VIP) },
+};
+
+Test(lb, multicast_frames)
+{
+	RUN(multicast);
+}
