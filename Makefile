@@ -18,7 +18,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
-MAN     := lbctl.8 server-pm.8
+MAN     := lbctl.8 lb-agent.8 server-pm.8
 PKGS    := libbpf libxdp libmnl libcyaml yaml-0.1 jansson
 
 CPPFLAGS += -D_GNU_SOURCE -DMPLB_VERSION='"$(VERSION)"' -Iinclude -I. -I$B -MMD -MP
@@ -33,6 +33,7 @@ help: ## list the targets
 
 include mk/build.mk
 include mk/test.mk
+include mk/fuzz.mk
 include mk/install.mk
 
 clean: ## remove everything that was built

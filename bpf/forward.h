@@ -260,7 +260,8 @@ static __always_inline int forward(struct xdp_md *ctx, const struct packet *p, _
 	d.fallback = owner == fallback ? MPLB_NO_BACKEND : fallback;
 	overhead = overhead_of(d.backend);
 	if (p->ip_len + overhead > d.backend->mtu) {
-		if (!p->dont_fragment || p->ip_len < QUOTE_6)
+		/* No error about an error or a fragment (RFC 1122, 3.2.2; RFC 4443, 2.4). */
+		if (!p->dont_fragment || p->fragment || p->error || p->ip_len < QUOTE_6)
 			return finish(ctx, MPLB_R_TOO_BIG);
 		return answer_too_big(ctx, p->family, p->l3_off, d.backend->mtu - overhead);
 	}

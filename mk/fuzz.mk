@@ -7,8 +7,8 @@ FUZZ_SECONDS ?= 10
 SOAK_PACKETS ?= 20000000
 SOAK_SECONDS ?= 600
 
-FUZZ_LB_SRC  := $(addprefix tests/fuzz/,fuzz_lb.c trial.c tally.c model.c model_frame.c world.c \
-		  gen.c gen_l4.c gen_mutate.c)
+FUZZ_LB_SRC  := $(addprefix tests/fuzz/,fuzz_lb.c trial.c tally.c model.c model_parse.c \
+		  model_frame.c world.c world_maps.c gen.c gen_l4.c gen_mutate.c)
 FUZZ_TARGETS := $(addprefix $B/fuzz/,options config server_config netlink)
 
 $B/fuzz-lb: $(call obj,$(FUZZ_LB_SRC)) $B/libloader.a $B/libmplb.a

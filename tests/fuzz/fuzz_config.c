@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lbctl's config file: loaded or refused, with a word about why; never half of it, never leaked. */
+#include <string.h>
+#include "fuzz.h"
+#include "loader/config.h"
+#include "mplb/maps.h"
+
+static void check_pool(const struct lb_pool *pool)
+{
+	fuzz_check(pool->name && *pool->name && strlen(pool->name) < MPLB_NAME_LEN,
+		   "a pool has a name that fits");
+	fuzz_check(pool->n_backends && pool->n_backends <= MPLB_MAX_BACKENDS,
+		   "a pool has backends, and not too many");
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct lb_backend *b = &pool->backends[i];
+
+		fuzz_check(strlen(b->name) < MPLB_NAME_LEN && b->id && b->weight <= UINT16_MAX &&
+				   !ip_is_unusable(&b->addr),
+			   "a backend is in range");
+		for (size_t j = 0; j < i; j++)
+			fuzz_check(b->id != pool->backends[j].id, "ids differ");
+	}
+}
+
+static void check_vip(const struct lb_config *config, size_t i)
+{
+	const struct lb_vip *vip = &config->vips[i];
+
+	fuzz_check(vip->pool >= config->pools && vip->pool < config->pools + config->n_pools,
+		   "a VIP has one of the pools");
+	for (size_t j = 0; j < i; j++) {
+		const struct lb_vip *other = &config->vips[j];
+
+		fuzz_check(!ip_equal(&vip->addr, &other->addr) || vip->port != other->port ||
+				   vip->protocol != other->protocol,
+			   "VIPs do not overlap");
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct lb_config untouched;
+	struct lb_config *config = &untouched;
+	int err = lb_config_load(fuzz_file_open(data, size), &config);
+	unsigned int errors = fuzz_errors();
+
+	fuzz_file_close();
+	if (err) {
+		fuzz_check(err < 0 && errors, "what is refused has its reason logged");
+		fuzz_check(config == &untouched, "a failure leaves *out alone");
+		return 0;
+	}
+	fuzz_check(!errors, "what is accepted has no error logged");
+	fuzz_check(config->n_vips <= MPLB_MAX_VIPS && config->n_pools <= MPLB_MAX_POOLS,
+		   "not more than fits");
+	for (size_t i = 0; i < config->n_pools; i++)
+		check_pool(&config->pools[i]);
+	for (size_t i = 0; i < config->n_vips; i++)
+		check_vip(config, i);
+	lb_config_free(config);
+	return 0;
+}
