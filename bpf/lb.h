@@ -166,7 +166,8 @@ static __always_inline int admit_flow(struct xdp_md *ctx, struct packet *p,
 		doff = (__u32)(l4[12] >> 4) * 4;
 		if (doff < TCP_LEN || header + doff > p->ip_len)
 			return finish(ctx, MPLB_R_TCP_MALFORMED);
-		if ((l4[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN && syn_is_rejected(ctx, p, doff, vip))
+		if ((l4[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN &&
+		    syn_is_rejected(ctx, p, doff, vip))
 			return reject_join(ctx, p->family, p->l3_off, p->l4_off);
 	}
 	return GO_ON;

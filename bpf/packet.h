@@ -36,6 +36,7 @@
 #define FRESH_TTL 64 /* of everything that begins here */
 
 #define TCP_SYN 0x02
+#define TCP_RST 0x04
 #define TCP_ACK 0x10
 
 /* An address as the two words of a struct mplb_ip, the way it is hashed and

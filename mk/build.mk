@@ -1,11 +1,12 @@
 # What is built from what. Dependencies point one way: bpf -> include; lib -> include;
-# loader -> lib; server-pm -> lib. Objects land in build/obj/, BPF objects and
+# loader -> lib; lb-agent -> loader, lib; server-pm -> lib. Objects land in build/obj/, BPF objects and
 # skeletons in build/, each at the path of its source.
 
 BPF_SRC    := $(wildcard bpf/*.bpf.c)
 LIB_SRC    := $(wildcard lib/*.c)
 LBCTL_SRC  := loader/main.c $(wildcard loader/cmd_*.c)
 LOADER_SRC := $(filter-out $(LBCTL_SRC),$(wildcard loader/*.c))
+AGENT_SRC  := $(wildcard lb-agent/*.c)
 SERVER_SRC := $(wildcard server-pm/*.c)
 LOAD_SRC   := $(wildcard testbed/load/*.c)
 LINK_SRC   := $(wildcard testbed/link/*.c)
@@ -13,7 +14,7 @@ LINK_SRC   := $(wildcard testbed/link/*.c)
 obj = $(patsubst %.c,$B/obj/%.o,$(1))
 skel = $(patsubst %.bpf.c,$B/%.skel.h,$(1))
 
-PROGRAMS := $B/lbctl $B/server-pm
+PROGRAMS := $B/lbctl $B/lb-agent $B/server-pm
 TESTBED  := $B/mplb-load $B/mplb-link $(patsubst %.bpf.c,$B/%.bpf.o,$(wildcard testbed/*.bpf.c))
 
 all: deps-quiet programs ## build everything (installs what is missing, as root)
@@ -60,6 +61,8 @@ $B/%.a:
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $B/lbctl: $(call obj,$(LBCTL_SRC)) $B/libloader.a $B/libmplb.a
+$B/lb-agent: $(call obj,$(AGENT_SRC)) $B/libloader.a $B/libmplb.a
+$B/lb-agent: LIBS := -levent
 $B/server-pm: $B/obj/server-pm/main.o $B/libserver.a $B/libmplb.a
 $B/server-pm: LIBS := -levent
 $B/mplb-load: $(call obj,$(LOAD_SRC)) $B/libmplb.a
@@ -67,7 +70,7 @@ $B/mplb-load: LIBS := -levent -lcrypto
 $B/liblink.a: $(call obj,$(filter-out testbed/link/main.c,$(LINK_SRC)))
 $B/mplb-link: $B/obj/testbed/link/main.o $B/liblink.a $B/libmplb.a
 
-$B/lbctl $B/server-pm $B/mplb-load $B/mplb-link:
+$B/lbctl $B/lb-agent $B/server-pm $B/mplb-load $B/mplb-link:
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(pkg_libs)
 

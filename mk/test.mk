@@ -8,10 +8,10 @@ $B/test-unit: $(call obj,$(UNIT_SRC)) $B/liblink.a $B/libloader.a $B/libserver.a
 $B/test-bpf: $(call obj,$(BPFT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-unit $B/test-bpf:
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion $(pkg_libs) -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion -levent $(pkg_libs) -lm
 
 .PHONY: tests
-tests: programs $B/test-unit $B/test-bpf
+tests: programs fuzzers $B/test-unit $B/test-bpf
 
 check: deps-quiet ## run all tests (root); the last line has the totals
 	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory tests
@@ -32,12 +32,12 @@ bench: $B/bench ## measure the cost per packet (root); a table, and build/bench.
 
 # The sources that lint looks at. clang-tidy takes userspace only: BPF has no libc to look at.
 C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader server-pm testbed testbed/load testbed/link \
-	    tests/unit tests/bpf tests/bench))
+	    testbed/link tests/unit tests/bpf tests/bench tests/fuzz))
 C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader server-pm testbed/load testbed/link \
-	    tests/unit tests/bpf))
+	    testbed/link tests/unit tests/bpf tests/fuzz))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
-SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh tests/e2e/*.sh tests/e2e/*.bash \
-	     tests/kernels/*.sh)
+SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
+	     tests/e2e/*.sh tests/e2e/*.bash tests/fuzz/*.sh tests/kernels/*.sh)
 
 lint: programs ## formatting, clang-tidy, shellcheck
 	$(call say,FORMAT,)

@@ -3,7 +3,7 @@
 #
 # make check: every test, stage by stage, and one line of totals at the end.
 #
-#   tests/check.sh [STAGE...]    stages: unit bpf e2e kernels; default: all
+#   tests/check.sh [STAGE...]    stages: unit bpf fuzz e2e kernels; default: all
 #
 # REQUIRE_ALL=1 turns a skip into a failure. Exit 0: nothing failed.
 set -uo pipefail
@@ -58,19 +58,27 @@ stage_bpf() {
 	criterion build/test-bpf
 }
 
-# The last line of the end-to-end runner: "N passed, M failed, K skipped".
-stage_e2e() {
-	tests/e2e/run.sh 2>&1 | tee "$log"
-	local rc=${PIPESTATUS[0]} line
+# A runner that ends with a line "N passed, M failed[, K skipped]".
+runner() { # SCRIPT
+	"$1" 2>&1 | tee "$log"
+	local rc=${PIPESTATUS[0]} script=$1 line
 	line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
 	set -- $(tr -c '0-9' ' ' <<<"$line")
 	if [ $# -lt 2 ] || { [ "$rc" -ne 0 ] && [ "$2" -eq 0 ]; }; then
-		echo "check: the end-to-end tests did not finish (exit $rc)"
+		echo "check: $script did not finish (exit $rc)"
 		failed=$((failed + 1))
 	fi
 	passed=$((passed + ${1:-0}))
 	failed=$((failed + ${2:-0}))
 	skipped=$((skipped + ${3:-0}))
+}
+
+stage_fuzz() {
+	runner tests/fuzz/run.sh
+}
+
+stage_e2e() {
+	runner tests/e2e/run.sh
 }
 
 # Each kernel is one test: the whole table of packets passes there, or not.
@@ -88,7 +96,7 @@ stage_kernels() {
 }
 
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(unit bpf e2e kernels)
+[ ${#stages[@]} -gt 0 ] || stages=(unit bpf fuzz e2e kernels)
 for stage in "${stages[@]}"; do
 	begin=$SECONDS
 	say "$stage"

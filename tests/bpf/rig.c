@@ -21,13 +21,20 @@
 #define META_MAX    256
 #define WORDS(type) (sizeof(type) / sizeof(__u64))
 
+void rig_skip_kernel(const char *reason)
+{
+	/* Criterion keeps the reason to itself unless it is verbose. */
+	fprintf(stderr, "[SKIP] %s\n", reason);
+	cr_skip_test("%s", reason);
+}
+
 void rig_skip(const char *reason)
 {
 	const char *require = getenv("REQUIRE_ALL");
 
 	if (require && strcmp(require, "0"))
 		cr_assert_fail("skipped, and REQUIRE_ALL is set: %s", reason);
-	cr_skip_test("%s", reason);
+	rig_skip_kernel(reason);
 }
 
 unsigned int rig_scale(unsigned int full, unsigned int quick)

@@ -52,9 +52,10 @@ struct rig {
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
 
-/* Ends the test as skipped, with the reason, or as failed where REQUIRE_ALL is set and not 0: for
- * what a machine could have. What a kernel cannot is skipped with cr_skip_test(). */
+/* Ends the test as skipped, with the reason; as failed where REQUIRE_ALL is set and not 0. */
 void rig_skip(const char *reason);
+/* Ends it as skipped all the same: for what a kernel cannot do. */
+void rig_skip_kernel(const char *reason);
 
 /* full, or quick where MPLB_QUICK is set: emulated machines are slow. */
 unsigned int rig_scale(unsigned int full, unsigned int quick);

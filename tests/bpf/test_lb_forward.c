@@ -164,7 +164,7 @@ static void check_no_room(const char *to, enum mplb_reason reason)
 	packet_build(&p, &in);
 	rig_count(&rig, &before);
 	if (rig_run_with(&rig, &in, meta, sizeof(meta), RIG_INGRESS, &result))
-		cr_skip_test("this kernel takes at most 32 bytes of metadata (more: 6.9)");
+		rig_skip_kernel("this kernel takes at most 32 bytes of metadata (more: 6.9)");
 	rig_count(&rig, &after);
 	cr_expect_eq(result.verdict, reason ? XDP_DROP : XDP_TX, "%s: verdict %d", to,
 		     result.verdict);

@@ -121,7 +121,7 @@ static enum mplb_reason check_tcp(const struct walk *w, const struct model_vip *
 	head = (tcp[12] >> 4) * 4u;
 	if (head < TCP_HEAD || w->l4 - w->l3 + head > w->ip_len)
 		return MPLB_R_TCP_MALFORMED;
-	if ((tcp[13] & 0x12) == 0x02 && vip->mp_join == MPLB_MP_JOIN_REJECT &&
+	if ((tcp[13] & 0x16) == 0x02 && vip->mp_join == MPLB_MP_JOIN_REJECT &&
 	    has_join(tcp + TCP_HEAD, head - TCP_HEAD))
 		return MPLB_R_JOIN_REJECTED;
 	return GO_ON;
