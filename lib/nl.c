@@ -88,7 +88,8 @@ static void nl_keep_error(struct nl *nl, const char *buf, size_t len)
 			offset += e->msg.nlmsg_len - sizeof(e->msg);
 		if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) && offset <= mnl_nlmsg_get_payload_len(nlh))
 			mnl_attr_parse(nlh, (unsigned int)offset, nl_ext_ack_attr, &text);
-		strncpy(nl->error, text ? text : strerror(e->error == INT32_MIN ? 0 : -e->error), sizeof(nl->error) - 1);
+		strncpy(nl->error, text ? text : strerror(e->error == INT32_MIN ? 0 : -e->error),
+			sizeof(nl->error) - 1);
 	}
 }
 

@@ -11,10 +11,30 @@
 #include "lib/log.h"
 #include "lib/out.h"
 
+static void print_attached(const struct lbctl *ctl, const char *dev,
+			   const struct datapath_attached *done)
+{
+	const char *mode = done->generic ? "generic" : "native";
+
+	if (ctl->json) {
+		json_t *result =
+			json_pack("{s:s, s:s, s:i, s:i}", "device", dev, "mode", mode, "program",
+				  (int)done->program, "replaced", (int)done->replaced);
+
+		out_json(result);
+		json_decref(result);
+	} else if (done->replaced) {
+		printf("%s: replaced program %u by %u\n", dev, done->replaced, done->program);
+	} else {
+		printf("%s: attached program %u, %s mode\n", dev, done->program, mode);
+	}
+}
+
 int cmd_attach(const struct lbctl *ctl, int argc, char **argv)
 {
 	static const char *const modes[] = { "auto", "native", "generic", NULL };
-	int mode = DATAPATH_AUTO;
+	struct datapath_attached done;
+	int mode = DATAPATH_AUTO, err;
 
 	if (argc < 2)
 		return lbctl_usage("attach", "which NIC?");
@@ -24,47 +44,48 @@ int cmd_attach(const struct lbctl *ctl, int argc, char **argv)
 		mode = lbctl_word(argv[3], modes);
 	if (mode < 0)
 		return lbctl_usage("attach", "no mode \"%s\"", argv[3]);
-	return lbctl_exit(datapath_attach(ctl->pin_dir, argv[1], (enum datapath_mode)mode));
+	err = datapath_attach(ctl->pin_dir, argv[1], (enum datapath_mode)mode, &done);
+	if (!err)
+		print_attached(ctl, argv[1], &done);
+	return lbctl_exit(err);
 }
 
-/* Takes the program off one NIC (dev) or all (NULL). Returns how many, or -errno. */
+/* 0 or -errno, logged. */
 static int detach_from(const struct datapath *dp, const char *dev)
 {
 	struct datapath_nic *nics = NULL;
-	int err, done = 0;
+	int err, found = 0;
 	size_t n = 0;
 
-	err = datapath_nics(dp, &nics, &n);
+	err = datapath_nics(dp->vips, &nics, &n);
 	if (err)
 		return log_err_r(err, "cannot list the NICs: %s", strerror(-err));
 	for (size_t i = 0; i < n && !err; i++) {
-		if (dev && strcmp(nics[i].name, dev))
+		if (strcmp(nics[i].name, dev))
 			continue;
-		err = datapath_detach(dp, &nics[i]);
-		done++;
+		err = datapath_detach(&nics[i]);
+		found++;
 	}
 	free(nics);
-	return err ? err : done;
+	if (!err && !found)
+		err = log_err_r(-ENODEV, "%s: mplb is not attached here; see: lbctl show attach",
+				dev);
+	return err;
 }
 
 int cmd_detach(const struct lbctl *ctl, int argc, char **argv)
 {
 	struct datapath *dp;
-	bool all;
 	int err;
 
 	if (argc != 2)
 		return lbctl_usage("detach", "which NIC?");
-	all = !strcmp(argv[1], "all");
+	if (!strcmp(argv[1], "all"))
+		return lbctl_exit(datapath_remove(ctl->pin_dir));
 	err = datapath_open(ctl->pin_dir, &dp);
 	if (err)
 		return lbctl_exit(err);
-	err = detach_from(dp, all ? NULL : argv[1]);
-	if (!err && !all)
-		err = log_err_r(-ENODEV, "%s: mplb is not attached here; see: lbctl show attach",
-				argv[1]);
-	if (err >= 0)
-		err = all ? datapath_unpin(dp) : 0;
+	err = detach_from(dp, argv[1]);
 	datapath_close(dp);
 	return lbctl_exit(err);
 }

@@ -32,28 +32,40 @@ int cmd_check(const struct lbctl *ctl, int argc, char **argv)
 	return LBCTL_OK;
 }
 
-static void print_changes(const struct lbctl *ctl, const json_t *changes)
+static const char *text_at(const json_t *change, const char *key)
+{
+	return json_string_value(json_object_get(change, key));
+}
+
+void lbctl_print_changes(const struct lbctl *ctl, const json_t *changes)
 {
 	const json_t *change;
-	size_t i;
+	size_t i, changed = 0;
 
 	if (ctl->json) {
 		out_json(changes);
 		return;
 	}
 	json_array_foreach (changes, i, change) {
-		const char *action = json_string_value(json_object_get(change, "action"));
+		const char *action = text_at(change, "action");
 
+		/* Those come last. */
+		if (!strcmp(action, "unsettled"))
+			break;
 		printf("%c %-7s %-24s %s\n",
 		       !strcmp(action, "add")	   ? '+'
 		       : !strcmp(action, "remove") ? '-'
 						   : '~',
-		       json_string_value(json_object_get(change, "object")),
-		       json_string_value(json_object_get(change, "name")),
-		       json_string_value(json_object_get(change, "detail")));
+		       text_at(change, "object"), text_at(change, "name"),
+		       text_at(change, "detail"));
+		changed++;
 	}
-	if (!json_array_size(changes))
+	if (!changed)
 		puts("nothing to change");
+	for (; i < json_array_size(changes); i++) {
+		change = json_array_get(changes, i);
+		printf("pool %s: %s\n", text_at(change, "name"), text_at(change, "detail"));
+	}
 }
 
 int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
@@ -74,7 +86,7 @@ int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
 		code = lbctl_exit(err);
 	}
 	if (!err)
-		print_changes(ctl, changes);
+		lbctl_print_changes(ctl, changes);
 	json_decref(changes);
 	datapath_close(dp);
 	lb_config_free(config);

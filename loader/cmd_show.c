@@ -18,16 +18,26 @@ static const struct out_column vip_columns[] = {
 	{ "pool", "POOL" }, { "mp_join", "MP_JOIN" },
 	{ NULL, NULL },
 };
+static const struct out_column pool_columns[] = {
+	{ "name", "POOL" },	  { "forward", "FORWARD" },
+	{ "hash", "HASH" },	  { "backends", "BACKENDS" },
+	{ "settled", "SETTLED" }, { "note", "NOTE" },
+	{ NULL, NULL },
+};
 static const struct out_column backend_columns[] = {
-	{ "name", "BACKEND" }, { "pool", "POOL" },	   { "address", "ADDRESS" },
-	{ "id", "ID" },	       { "weight", "WEIGHT" },	   { "share", "SHARE" },
-	{ "state", "STATE" },  { "forward", "FORWARD" },   { "device", "DEVICE" },
-	{ "mtu", "MTU" },      { "next_hop", "NEXT HOP" }, { NULL, NULL },
+	{ "name", "BACKEND" },	  { "pool", "POOL" },
+	{ "address", "ADDRESS" }, { "id", "ID" },
+	{ "state", "STATE" },	  { "marks", "MARKS" },
+	{ "weight", "WEIGHT" },	  { "base_weight", "BASE" },
+	{ "share", "SHARE" },	  { "fallback_share", "FALLBACK" },
+	{ "device", "DEVICE" },	  { "vlan", "VLAN" },
+	{ "mtu", "MTU" },	  { "next_hop", "NEXT HOP" },
+	{ "problem", "PROBLEM" }, { NULL, NULL },
 };
 static const struct out_column table_columns[] = {
-	{ "pool", "POOL" },   { "backend", "BACKEND" },	  { "weight", "WEIGHT" },
-	{ "owner", "OWNER" }, { "fallback", "FALLBACK" }, { "share", "SHARE" },
-	{ NULL, NULL },
+	{ "pool", "POOL" },	   { "backend", "BACKEND" }, { "weight", "WEIGHT" },
+	{ "base_weight", "BASE" }, { "owner", "OWNER" },     { "fallback", "FALLBACK" },
+	{ "share", "SHARE" },	   { NULL, NULL },
 };
 
 /* An object of `show`. */
@@ -39,6 +49,7 @@ static const struct view {
 } views[] = {
 	{ "attach", report_nics, nic_columns, true },
 	{ "vip", report_vips, vip_columns, true },
+	{ "pool", report_pools, pool_columns, true },
 	{ "backend", report_backends, backend_columns, true },
 	{ "table", report_tables, table_columns, false },
 };

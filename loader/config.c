@@ -13,6 +13,8 @@
 #define DEFAULT_WEIGHT 100
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof(*(a)))
 
+enum file_hash { HASH_FLOW, HASH_ADDRESSES };
+
 /* The file as libcyaml loads it. A pointer to a number is NULL where the key is absent. */
 struct file_backend {
 	const char *name;
@@ -24,6 +26,7 @@ struct file_backend {
 struct file_pool {
 	const char *name;
 	enum mplb_forward forward;
+	enum file_hash *hash;
 	struct file_backend *backends;
 	uint32_t backends_count;
 };
@@ -47,7 +50,9 @@ struct file_config {
 
 static const cyaml_strval_t protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP } };
 static const cyaml_strval_t forwards[] = { { "l2", MPLB_FORWARD_L2 },
-					   { "ipip", MPLB_FORWARD_IPIP } };
+					   { "ipip", MPLB_FORWARD_IPIP },
+					   { "gue", MPLB_FORWARD_GUE } };
+static const cyaml_strval_t hashes[] = { { "flow", HASH_FLOW }, { "addresses", HASH_ADDRESSES } };
 static const cyaml_strval_t joins[] = { { "reject", MPLB_MP_JOIN_REJECT },
 					{ "hash", MPLB_MP_JOIN_HASH } };
 
@@ -70,6 +75,8 @@ static const cyaml_schema_field_t pool_fields[] = {
 	NAME(struct file_pool, name),
 	CYAML_FIELD_ENUM("forward", CYAML_FLAG_STRICT, struct file_pool, forward, forwards,
 			 ARRAY_SIZE(forwards)),
+	CYAML_FIELD_ENUM_PTR("hash", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
+			     hash, hashes, ARRAY_SIZE(hashes)),
 	CYAML_FIELD_SEQUENCE("backends", CYAML_FLAG_POINTER, struct file_pool, backends,
 			     &backend_schema, 1, MPLB_MAX_BACKENDS),
 	CYAML_FIELD_END,
@@ -171,6 +178,7 @@ static int read_pool(struct lb_config *config, size_t p, const struct file_pool 
 
 	to->name = from->name;
 	to->forward = from->forward;
+	to->hash_addresses = from->hash && *from->hash == HASH_ADDRESSES;
 	to->backends = calloc(from->backends_count, sizeof(*to->backends));
 	if (!to->backends)
 		return -ENOMEM;

@@ -2,6 +2,7 @@
 #ifndef MPLB_CONFIG_H
 #define MPLB_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/conf.h"
@@ -19,6 +20,7 @@ struct lb_backend {
 struct lb_pool {
 	const char *name;
 	enum mplb_forward forward;
+	bool hash_addresses; /* the flow hash takes addresses only */
 	struct lb_backend *backends; /* in the order of the file */
 	size_t n_backends;
 };

@@ -116,12 +116,32 @@ static unsigned int check_backend_family(const struct lb_config *config, size_t 
 			continue;
 		conf_error(config->conf, conf_path("pools[%zu].backends[%zu].address", p, i),
 			   "an address of the wrong family: %s, but VIP '%s' of this pool is %s; "
-			   "use an %s address or forward: ipip",
+			   "use an %s address, or forward: ipip or gue",
 			   family_name(&b->addr), vip->name, family_name(&vip->addr),
 			   family_name(&vip->addr));
 		return 1;
 	}
 	return 0;
+}
+
+/* The fallback's address is in the outer header, which has one family. */
+static unsigned int check_gue_family(const struct lb_config *config, size_t p, size_t i)
+{
+	const struct lb_pool *pool = &config->pools[p];
+	const struct lb_backend *b = &pool->backends[i], *first = NULL;
+	size_t j;
+
+	for (j = 0; j < i && !first; j++)
+		if (pool->backends[j].addr.family)
+			first = &pool->backends[j];
+	if (pool->forward != MPLB_FORWARD_GUE || !first || !b->addr.family ||
+	    b->addr.family == first->addr.family)
+		return 0;
+	conf_error(config->conf, conf_path("pools[%zu].backends[%zu].address", p, i),
+		   "an address of the wrong family: %s, but backend '%s' has an %s address, and "
+		   "all backends of a pool with forward: gue must be of one family",
+		   family_name(&b->addr), first->name, family_name(&first->addr));
+	return 1;
 }
 
 static unsigned int check_backends(const struct lb_config *config, size_t p)
@@ -136,6 +156,7 @@ static unsigned int check_backends(const struct lb_config *config, size_t p)
 			errors += check_backend_pair(config, p, i, j);
 		errors += check_backend_vips(config, p, i);
 		errors += check_backend_family(config, p, i);
+		errors += check_gue_family(config, p, i);
 		weight += pool->backends[i].weight;
 	}
 	if (!weight)

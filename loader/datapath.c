@@ -33,6 +33,7 @@ static const struct map_binding bindings[] = {
 	{ "mplb_vip_stats", offsetof(struct datapath, vip_stats) },
 	{ "mplb_backend_stats", offsetof(struct datapath, backend_stats) },
 	{ "mplb_reasons", offsetof(struct datapath, reasons) },
+	{ "mplb_ports", offsetof(struct datapath, ports) },
 	{ "mplb_backends", offsetof(struct datapath, backends),
 	  MPLB_MAX_BACKENDS * sizeof(struct mplb_backend) },
 	{ "mplb_vip_info", offsetof(struct datapath, vip_info),
@@ -45,11 +46,22 @@ static const struct map_binding bindings[] = {
 
 #define N_BINDINGS (sizeof(bindings) / sizeof(bindings[0]))
 
+/* -EINVAL where the map is not of as many bytes as we are about to use. */
+static int check_size(int fd, size_t len)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 info_len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len))
+		return -errno;
+	return (size_t)info.max_entries * ((info.value_size + 7) & ~7u) == len ? 0 : -EINVAL;
+}
+
 static int bind_map(struct datapath *dp, const struct map_binding *b)
 {
 	void *field = (char *)dp + b->field;
 	char path[PIN_PATH_MAX + 32];
-	int fd;
+	int fd, err;
 
 	snprintf(path, sizeof(path), "%s/%s", dp->folder, b->name);
 	fd = bpf_obj_get(path);
@@ -59,9 +71,13 @@ static int bind_map(struct datapath *dp, const struct map_binding *b)
 		*(int *)field = fd;
 		return 0;
 	}
-	*(void **)field = datapath_mmap(fd, b->len);
+	err = check_size(fd, b->len);
+	if (!err) {
+		*(void **)field = datapath_mmap(fd, b->len);
+		err = *(void **)field ? 0 : -errno;
+	}
 	close(fd);
-	return *(void **)field ? 0 : -errno;
+	return err;
 }
 
 int datapath_open(const char *root, struct datapath **out)
@@ -71,7 +87,7 @@ int datapath_open(const char *root, struct datapath **out)
 
 	if (!dp)
 		return -ENOMEM;
-	dp->vips = dp->tables = dp->vip_stats = dp->backend_stats = dp->reasons = -1;
+	dp->vips = dp->tables = dp->vip_stats = dp->backend_stats = dp->reasons = dp->ports = -1;
 	err = pin_folder(root, NULL, 0, dp->folder);
 	if (err)
 		goto fail;
@@ -80,6 +96,10 @@ int datapath_open(const char *root, struct datapath **out)
 		if (err == -ENOENT)
 			log_error("%s: no data plane here; attach it first: lbctl attach DEV",
 				  dp->folder);
+		else if (err == -EINVAL)
+			log_error("%s/%s: made by another build of mplb, with another layout; "
+				  "start anew: lbctl detach all, then attach and apply",
+				  dp->folder, bindings[i].name);
 		else if (err)
 			log_error("%s/%s: %s%s", dp->folder, bindings[i].name, strerror(-err),
 				  err == -EPERM || err == -EACCES ? "; run as root" : "");
@@ -110,22 +130,27 @@ void datapath_close(struct datapath *dp)
 	free(dp);
 }
 
-int datapath_unpin(struct datapath *dp)
+static __u32 map_id(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+bool datapath_is_current(const struct datapath *dp)
 {
 	char path[PIN_PATH_MAX + 32];
+	bool current;
+	int fd;
 
-	for (size_t i = 0; i < N_BINDINGS; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dp->folder, bindings[i].name);
-		if (unlink(path) && errno != ENOENT)
-			return log_err_r(-errno, "%s: cannot remove: %s", path, strerror(errno));
-	}
-	/* Not empty where server-pm keeps its pins in the same place. */
-	if (!rmdir(dp->folder)) {
-		strcpy(path, dp->folder);
-		*strrchr(path, '/') = '\0';
-		rmdir(path);
-	}
-	return 0;
+	snprintf(path, sizeof(path), "%s/mplb_vips", dp->folder);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return errno != ENOENT;
+	current = map_id(fd) == map_id(dp->vips);
+	close(fd);
+	return current;
 }
 
 int datapath_sum(int map, __u32 key, __u64 *sum, size_t words)

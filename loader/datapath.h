@@ -11,12 +11,13 @@
 
 /*
  * The data plane in the kernel: its pinned maps, and the program on the NICs. All of it lives
- * without us; this opens, attaches, detaches. loader/tables.h changes what is in the maps.
+ * without us; this opens, attaches, detaches. loader/apply.h changes what is in the maps.
  */
 struct datapath {
 	char folder[PIN_PATH_MAX]; /* of the pins */
 	int vips, tables; /* maps of maps */
 	int vip_stats, backend_stats, reasons; /* per CPU */
+	int ports; /* devmap */
 	/* Mapped into memory: writes are seen by the program and other processes at once. */
 	struct mplb_backend *backends; /* MPLB_MAX_BACKENDS */
 	struct mplb_vip_info *vip_info; /* MPLB_MAX_VIPS */
@@ -40,19 +41,37 @@ struct datapath_nic {
 int datapath_open(const char *root, struct datapath **out);
 void datapath_close(struct datapath *dp);
 
-/* Puts the program on a NIC, with the maps pinned below root (made if this is the first). AUTO:
- * native, else generic, with a warning. 0 or -errno, logged. */
-int datapath_attach(const char *root, const char *dev, enum datapath_mode mode);
+/* Are the maps still the ones that are pinned? Not so after `lbctl detach all`. */
+bool datapath_is_current(const struct datapath *dp);
+
+/* What an attach did. */
+struct datapath_attached {
+	__u32 program; /* its id */
+	__u32 replaced; /* id of the one before, 0: there was none */
+	bool generic;
+};
+
+/*
+ * Puts the program on a NIC, with the maps pinned below root (made if this is the first). A NIC
+ * that runs our program with these maps gets the new one in its place without a packet unhandled.
+ * AUTO: the mode it has, else native, else generic, with a warning. 0 or -errno, logged.
+ */
+int datapath_attach(const char *root, const char *dev, enum datapath_mode mode,
+		    struct datapath_attached *out);
 
 /* Takes the program off a NIC. 0 or -errno, logged. */
-int datapath_detach(const struct datapath *dp, const struct datapath_nic *nic);
+int datapath_detach(const struct datapath_nic *nic);
 
-/* The NICs of this network namespace that run our program with these maps. *out is an array of *n
- * to free(). 0 or -errno. */
-int datapath_nics(const struct datapath *dp, struct datapath_nic **out, size_t *n);
+/* The NICs of this network namespace that run our program with these maps (vips: mplb_vips). *out
+ * is an array of *n to free(). 0 or -errno. */
+int datapath_nics(int vips, struct datapath_nic **out, size_t *n);
 
-/* Removes the pins: with the last program gone, so is all state. 0 or -errno, logged. */
-int datapath_unpin(struct datapath *dp);
+/*
+ * Takes the program off all NICs and removes the pins: so is all state. That of other versions of
+ * mplb below root too, whose maps may be laid out differently. 0 or -errno, logged; -ENOENT: there
+ * is none.
+ */
+int datapath_remove(const char *root);
 
 /* Sums of a per-CPU map's value over the CPUs. words: the value as 64-bit counters. 0 or -errno. */
 int datapath_sum(int map, __u32 key, __u64 *sum, size_t words);

@@ -2,6 +2,7 @@
 #ifndef MPLB_LBCTL_H
 #define MPLB_LBCTL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 /* What every command of lbctl gets: the options before it. */
@@ -17,6 +18,10 @@ int cmd_attach(const struct lbctl *ctl, int argc, char **argv);
 int cmd_detach(const struct lbctl *ctl, int argc, char **argv);
 int cmd_check(const struct lbctl *ctl, int argc, char **argv);
 int cmd_apply(const struct lbctl *ctl, int argc, char **argv);
+int cmd_drain(const struct lbctl *ctl, int argc, char **argv);
+int cmd_undrain(const struct lbctl *ctl, int argc, char **argv);
+int cmd_weight(const struct lbctl *ctl, int argc, char **argv);
+int cmd_settle(const struct lbctl *ctl, int argc, char **argv);
 int cmd_show(const struct lbctl *ctl, int argc, char **argv);
 int cmd_stats(const struct lbctl *ctl, int argc, char **argv);
 int cmd_drops(const struct lbctl *ctl, int argc, char **argv);
@@ -32,5 +37,8 @@ int lbctl_word(const char *text, const char *const *words);
 /* The exit status for an error of a library function: bad input is the user's, the rest the
  * kernel's. */
 int lbctl_exit(int err);
+
+/* Prints what an apply or an order changed (loader/notes.h). */
+void lbctl_print_changes(const struct lbctl *ctl, const json_t *changes);
 
 #endif

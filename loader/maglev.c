@@ -116,13 +116,9 @@ static void take_slots(struct work *work, uint16_t *table)
 	}
 }
 
-static bool is_in(const struct maglev_member *member, bool fallback)
+static uint32_t weight_in(const struct maglev_member *member, bool fallback)
 {
-	if (!member->weight)
-		return false;
-	if (fallback)
-		return member->state != MPLB_MEMBER_JOINING;
-	return member->state == MPLB_MEMBER_JOINING || member->state == MPLB_MEMBER_ACTIVE;
+	return fallback ? member->base : member->weight;
 }
 
 static void build_one(struct work *work, size_t n, uint64_t seed, bool fallback)
@@ -134,12 +130,12 @@ static void build_one(struct work *work, size_t n, uint64_t seed, bool fallback)
 		const struct maglev_member *member = &work->members[i];
 		uint64_t key = mplb_key(seed, member->id);
 
-		if (!is_in(member, fallback))
+		if (!weight_in(member, fallback))
 			continue;
 		work->seats[seats++] = (struct seat){
 			.pos = (uint32_t)(key >> 32) % SLOTS,
 			.skip = (uint32_t)key % (SLOTS - 1) + 1,
-			.weight = member->weight,
+			.weight = weight_in(member, fallback),
 			.index = member->index,
 		};
 	}
@@ -159,17 +155,23 @@ static int by_id(const void *a, const void *b)
 	return (int)left->id - (int)right->id;
 }
 
+static bool is_id_twice(const struct maglev_member *a, const struct maglev_member *b)
+{
+	return a->id == b->id && ((a->weight && b->weight) || (a->base && b->base));
+}
+
 /* Sorts, refuses an id twice, and builds: one table only, where both have the same members. */
 static int build_pair(struct work *work, size_t n, uint64_t seed)
 {
 	bool same = true;
-	size_t i;
+	size_t i, j;
 
 	qsort(work->members, n, sizeof(*work->members), by_id);
 	for (i = 0; i < n; i++) {
-		if (i && work->members[i].id == work->members[i - 1].id)
-			return -EINVAL;
-		same &= is_in(&work->members[i], false) == is_in(&work->members[i], true);
+		for (j = i; j > 0 && work->members[j - 1].id == work->members[i].id; j--)
+			if (is_id_twice(&work->members[j - 1], &work->members[i]))
+				return -EINVAL;
+		same &= work->members[i].weight == work->members[i].base;
 	}
 	build_one(work, n, seed, false);
 	if (same)

@@ -26,7 +26,9 @@ static const struct command commands[] = {
 	  "driver's\n"
 	  "native XDP, else the kernel's generic XDP, and says so. Other XDP programs can share "
 	  "the\n"
-	  "NIC where the kernel lets libxdp chain programs. Without a config everything passes." },
+	  "NIC where the kernel lets libxdp chain programs. Without a config everything passes.\n"
+	  "A NIC that runs the balancer already gets this version of the program in its place:\n"
+	  "config, counters and traffic go on." },
 	{ "detach", cmd_detach, "DEV | all", "take it off a NIC",
 	  "all: off every NIC, and the state with it: config and counters are forgotten. After\n"
 	  "`detach DEV` the state stays, for the next attach." },
@@ -34,12 +36,33 @@ static const struct command commands[] = {
 	  "Every mistake is named with file, line and key. Exit 0: `apply` would take the file." },
 	{ "apply", cmd_apply, "FILE", "make the data plane match a config",
 	  "All or nothing; prints what changed. What is unchanged keeps its counters. Routes and\n"
-	  "neighbours of the backends are looked up again each time." },
-	{ "show", cmd_show, "[vip | backend | attach | table]", "what is in force",
-	  "vip: addresses and policies. backend: where packets go, and each one's share of its "
-	  "pool's\n"
-	  "table. attach: the NICs. table: the tables, by backend. Without a word: attach, vip, "
-	  "backend." },
+	  "neighbours of the backends are looked up again each time. Operators' orders (drain,\n"
+	  "weight) stay." },
+	{ "drain", cmd_drain, "[POOL/]BACKEND", "send a backend no new connections",
+	  "With forward: gue it keeps those that it has: it stays in the pool's fallback table.\n"
+	  "The order lasts until `undrain`, or until the backend is removed." },
+	{ "undrain", cmd_undrain, "[POOL/]BACKEND", "send it new connections again",
+	  "Takes `drain` back." },
+	{ "weight", cmd_weight, "[POOL/]BACKEND N | config", "change its share of new connections",
+	  "N: 0 to 65535, whatever the config says, now and at later applies. config: as the "
+	  "config\n"
+	  "says, again." },
+	{ "settle", cmd_settle, "[POOL]", "end the changes under way",
+	  "While a pool with forward: gue changes, connections from before find their backend "
+	  "through\n"
+	  "its fallback table. settle makes the fallback table what the pool is now, and forgets\n"
+	  "backends that were removed: connections that are still with a backend that was "
+	  "drained,\n"
+	  "removed or made lighter break. Without a word: all pools." },
+	{ "show", cmd_show, "[attach | vip | pool | backend | table]", "what is in force",
+	  "attach: the NICs. vip: addresses and policies. pool: how it forwards, and whether "
+	  "changes\n"
+	  "are under way. backend: its state, marks (drain, weight: orders; gone: no longer in "
+	  "the\n"
+	  "config), weight, share of new connections and of the fallback table, next hop, and what "
+	  "is\n"
+	  "wrong with the way there, asked of the kernel now. table: slots, by backend. Without a\n"
+	  "word: all but the table." },
 	{ "stats", cmd_stats, "[--watch]", "traffic by VIP and backend",
 	  "Counts since the VIP or backend was added. --watch: rates, every second, until ^C." },
 	{ "drops", cmd_drops, "", "packets not forwarded, by reason",

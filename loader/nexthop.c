@@ -2,14 +2,15 @@
 #include "nexthop.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-#define NEIGH_VALID (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+#define NEIGH_SURE  (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE)
+#define NEIGH_VALID (NEIGH_SURE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 static void put_ip(struct nlmsghdr *nlh, __u16 type, const struct ip *ip)
 {
@@ -53,13 +54,14 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	struct nexthop *hop = data;
 	const struct nlattr *attr;
 
-	hop->local = rtm->rtm_type == RTN_LOCAL;
-	if (rtm->rtm_type != RTN_UNICAST && !hop->local)
+	if (rtm->rtm_type == RTN_LOCAL)
+		hop->fault = NEXTHOP_LOCAL;
+	else if (rtm->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
 	mnl_attr_for_each (attr, nlh, sizeof(*rtm)) {
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_OIF:
-			hop->ifindex = mnl_attr_get_u32(attr);
+			hop->device = mnl_attr_get_u32(attr);
 			break;
 		case RTA_GATEWAY:
 			hop->gateway = true;
@@ -80,39 +82,22 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static int on_link(const struct nlmsghdr *nlh, void *data)
-{
-	struct nexthop *hop = data;
-	const struct nlattr *attr;
-
-	mnl_attr_for_each (attr, nlh, sizeof(struct ifinfomsg)) {
-		if (mnl_attr_get_type(attr) == IFLA_MTU) {
-			unsigned int mtu = mnl_attr_get_u32(attr);
-
-			/* The route's own metric, if it has one, is the narrower path. */
-			if (!hop->mtu || mtu < hop->mtu)
-				hop->mtu = mtu;
-		} else if (mnl_attr_get_type(attr) == IFLA_ADDRESS &&
-			   mnl_attr_get_payload_len(attr) == sizeof(hop->smac)) {
-			memcpy(hop->smac, mnl_attr_get_payload(attr), sizeof(hop->smac));
-		}
-	}
-	return MNL_CB_OK;
-}
-
 static int on_neighbour(const struct nlmsghdr *nlh, void *data)
 {
 	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
 	struct nexthop *hop = data;
 	const struct nlattr *attr;
 
+	hop->failed = ndm->ndm_state & NUD_FAILED;
 	if (!(ndm->ndm_state & NEIGH_VALID))
 		return MNL_CB_OK;
 	mnl_attr_for_each (attr, nlh, sizeof(*ndm)) {
 		if (mnl_attr_get_type(attr) == NDA_LLADDR &&
 		    mnl_attr_get_payload_len(attr) == sizeof(hop->dmac)) {
 			memcpy(hop->dmac, mnl_attr_get_payload(attr), sizeof(hop->dmac));
-			hop->resolved = true;
+			hop->confirmed = ndm->ndm_state & NEIGH_SURE;
+			hop->stale = ndm->ndm_state & NUD_STALE;
+			hop->fault = NEXTHOP_OK;
 		}
 	}
 	return MNL_CB_OK;
@@ -134,26 +119,51 @@ static int get_route(struct nl *rt, const struct ip *dst, struct nexthop *hop)
 	return err;
 }
 
-static int get_link(struct nl *rt, struct nexthop *hop)
+/* From the device of the route to the one that packets leave by. */
+static int look_at_device(struct nl *rt, struct nexthop *hop)
 {
-	struct nlmsghdr *nlh = nl_request(rt, RTM_GETLINK, 0);
-	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	struct link link, below;
+	bool has_below = false;
+	int err = link_get(rt, hop->device, &link);
 
-	ifi->ifi_index = (int)hop->ifindex;
-	return nl_talk(rt, nlh, on_link, hop);
+	/* Of a veth, it is the peer that is called so. */
+	if (!err && !strcmp(link.kind, "vlan") && link.below && !link.below_is_elsewhere) {
+		err = link_get(rt, link.below, &below);
+		has_below = true;
+	}
+	if (err)
+		return err;
+	memcpy(hop->name, link.name, sizeof(hop->name));
+	memcpy(hop->smac, link.address, sizeof(hop->smac));
+	/* The route's own metric, if it has one, is the narrower path. */
+	if (!hop->mtu || link.mtu < hop->mtu)
+		hop->mtu = link.mtu;
+	hop->ifindex = link_egress(&link, has_below ? &below : NULL, &hop->vlan, hop->obstacle);
+	if (hop->obstacle[0])
+		hop->fault = NEXTHOP_DEVICE;
+	return 0;
 }
 
 static struct nlmsghdr *neighbour_request(struct nl *rt, const struct nexthop *hop, int type,
-					  int flags, __u8 ndm_flags)
+					  int flags, struct ndmsg **ndm)
 {
 	struct nlmsghdr *nlh = nl_request(rt, type, flags);
-	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 
-	ndm->ndm_family = (__u8)ip_af(&hop->via);
-	ndm->ndm_ifindex = (int)hop->ifindex;
-	ndm->ndm_flags = ndm_flags;
+	*ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(**ndm));
+	(*ndm)->ndm_family = (__u8)ip_af(&hop->via);
+	(*ndm)->ndm_ifindex = (int)hop->device;
 	put_ip(nlh, NDA_DST, &hop->via);
 	return nlh;
+}
+
+static int get_neighbour(struct nl *rt, struct nexthop *hop)
+{
+	struct ndmsg *ndm;
+	int err;
+
+	hop->fault = NEXTHOP_NO_NEIGHBOUR;
+	err = nl_talk(rt, neighbour_request(rt, hop, RTM_GETNEIGH, 0, &ndm), on_neighbour, hop);
+	return err == -ENOENT ? 0 : err; /* not asked for yet */
 }
 
 int nexthop_resolve(struct nl *rt, const struct ip *dst, struct nexthop *out)
@@ -161,15 +171,18 @@ int nexthop_resolve(struct nl *rt, const struct ip *dst, struct nexthop *out)
 	struct nexthop hop = { .via = *dst };
 	int err = get_route(rt, dst, &hop);
 
-	if (!err && hop.ifindex && !hop.local) {
-		err = get_link(rt, &hop);
-		if (!err) {
-			err = nl_talk(rt, neighbour_request(rt, &hop, RTM_GETNEIGH, 0, 0),
-				      on_neighbour, &hop);
-			if (err == -ENOENT) /* not asked for yet */
-				err = 0;
-		}
+	if (!err && !hop.fault && !hop.device)
+		hop.fault = NEXTHOP_NO_ROUTE;
+	if (!err && !hop.fault)
+		err = look_at_device(rt, &hop);
+	if (!err && !hop.fault)
+		err = get_neighbour(rt, &hop);
+	if (err == -ENODEV) { /* the device went between two questions */
+		hop = (struct nexthop){ .via = *dst, .fault = NEXTHOP_NO_ROUTE };
+		err = 0;
 	}
+	if (!err && !hop.fault && hop.src.family != dst->family)
+		hop.fault = NEXTHOP_NO_SOURCE;
 	if (!err)
 		*out = hop;
 	return err;
@@ -177,6 +190,50 @@ int nexthop_resolve(struct nl *rt, const struct ip *dst, struct nexthop *out)
 
 int nexthop_probe(struct nl *rt, const struct nexthop *hop)
 {
-	return nl_talk(rt, neighbour_request(rt, hop, RTM_NEWNEIGH, NLM_F_CREATE, NTF_USE), NULL,
-		       NULL);
+	struct ndmsg *ndm;
+	struct nlmsghdr *nlh = neighbour_request(rt, hop, RTM_NEWNEIGH, NLM_F_CREATE, &ndm);
+
+	ndm->ndm_flags = NTF_USE;
+	return nl_talk(rt, nlh, NULL, NULL);
+}
+
+int nexthop_verify(struct nl *rt, const struct nexthop *hop)
+{
+	struct ndmsg *ndm;
+	struct nlmsghdr *nlh = neighbour_request(rt, hop, RTM_NEWNEIGH, NLM_F_REPLACE, &ndm);
+
+	/* The kernel asks at once, and only who does not answer loses the entry. */
+	ndm->ndm_state = NUD_PROBE;
+	return nl_talk(rt, nlh, NULL, NULL);
+}
+
+const char *nexthop_problem(const struct nexthop *hop, const struct ip *dst,
+			    char buf[static NEXTHOP_TEXT])
+{
+	char addr[IP_STRLEN];
+
+	buf[0] = '\0';
+	switch (hop->fault) {
+	case NEXTHOP_OK:
+		break;
+	case NEXTHOP_NO_ROUTE:
+		snprintf(buf, NEXTHOP_TEXT, "no route to %s", ip_format(dst, addr));
+		break;
+	case NEXTHOP_LOCAL:
+		snprintf(buf, NEXTHOP_TEXT, "%s is this machine's own address",
+			 ip_format(dst, addr));
+		break;
+	case NEXTHOP_NO_SOURCE:
+		snprintf(buf, NEXTHOP_TEXT, "no %s address to send from on %s",
+			 dst->family == MPLB_FAMILY_4 ? "IPv4" : "IPv6", hop->name);
+		break;
+	case NEXTHOP_DEVICE:
+		snprintf(buf, NEXTHOP_TEXT, "device %s: %s", hop->name, hop->obstacle);
+		break;
+	case NEXTHOP_NO_NEIGHBOUR:
+		snprintf(buf, NEXTHOP_TEXT, "no neighbour: %s does not answer on %s",
+			 ip_format(&hop->via, addr), hop->name);
+		break;
+	}
+	return buf;
 }

@@ -11,6 +11,7 @@
  */
 json_t *report_nics(const struct datapath *dp); /* device ifindex mode program shared */
 json_t *report_vips(const struct datapath *dp); /* name address port protocol pool mp_join */
+json_t *report_pools(const struct datapath *dp); /* name forward hash hash_seed settled note ... */
 json_t *report_backends(const struct datapath *dp); /* name pool address id weight state ... */
 json_t *report_tables(const struct datapath *dp); /* pool backend owner fallback share */
 json_t *report_vip_stats(const struct datapath *dp); /* name, then the counters of abi.h */

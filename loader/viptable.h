@@ -10,12 +10,12 @@
  */
 struct mplb_vip_slot *viptable_new(void);
 
-/* Puts a slot in at its place. The addr, service and the rest of *vip are as the program shall see
- * them; flags are set by viptable_seal(). -EEXIST for a key twice, -ENOSPC where the probe would
- * be longer than the program looks. */
+/* Puts a slot in at its place. *vip is as the program shall see it, but for the flag that
+ * viptable_seal() adds. -EEXIST for a key twice, -ENOSPC where the probe would be longer than the
+ * program looks. */
 int viptable_insert(struct mplb_vip_slot *table, const struct mplb_vip_slot *vip);
 
-/* Sets the flags that every slot carries; after the last insert. */
+/* Sets the flag that every slot carries, MPLB_VIP_F_WILDCARD; after the last insert. */
 void viptable_seal(struct mplb_vip_slot *table);
 
 /* Makes a map of the table and puts it in force: packets see the old one or the new one. On return

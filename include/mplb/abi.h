@@ -183,7 +183,8 @@ struct mplb_backend_info {
 	__u8 state; /* enum mplb_member_state */
 	__u8 forward; /* enum mplb_forward */
 	__u8 flags; /* MPLB_MEMBER_F_* */
-	__u8 pad[6];
+	__u16 config_weight; /* as the config says, for when the operator's order is taken back */
+	__u8 pad[4];
 };
 
 #define MPLB_MEMBER_F_DRAIN  0x1 /* the operator's order: lbctl drain */

@@ -11,7 +11,7 @@
 #define MPLB_MAX_POOLS	     1024
 #define MPLB_MAX_BACKENDS    4096
 #define MPLB_VIP_SLOTS	     8192 /* a power of two; at most a quarter full (VIPs and addresses) */
-#define MPLB_VIP_PROBES 24 /* longest probe; userspace refuses a config that needs more */
+#define MPLB_VIP_PROBES	     24 /* longest probe; userspace refuses a config that needs more */
 #define MPLB_MAX_PORTS	     64 /* egress devices of a balancer */
 #define MPLB_MAX_BALANCERS   256 /* outer sources that a backend accepts */
 #define MPLB_MAX_SERVER_VIPS 256 /* VIPs of one backend */

@@ -27,7 +27,8 @@ _Static_assert(sizeof(struct mplb_server_addr) == 20, "a hash key has no implici
  *           DROP  the frame is gone
  */
 #define MPLB_SERVER_REASONS(X)                                                                     \
-	X(0, DECAPSULATED, "decapsulated", PASS, "outer header taken off, inner packet passed on") \
+	X(0, DECAPSULATED, "decapsulated", PASS,                                                   \
+	  "IP in IP: outer header taken off, inner packet given to the stack")                     \
 	X(1, NOT_IP, "not_ip", PASS, "neither IPv4 nor IPv6 (ARP, LLDP, VLAN tags, ...)")          \
 	X(2, NOT_TUNNEL, "not_tunnel", PASS, "an IP packet that carries no IP packet")             \
 	X(3, IP_TRUNCATED, "ip_truncated", PASS, "the frame ends inside the outer IP header")      \
@@ -47,7 +48,30 @@ _Static_assert(sizeof(struct mplb_server_addr) == 20, "a hash key has no implici
 	  "the inner destination is not in `vips`; balancer and backend disagree about VIPs")      \
 	X(12, ECN_CONGESTION, "ecn_congestion", DROP,                                              \
 	  "congestion marked on the outer header of a flow without ECN (RFC 6040, 4.2)")           \
-	X(13, STRIP_FAILED, "strip_failed", PASS, "the driver did not let the header be taken off")
+	X(13, STRIP_FAILED, "strip_failed", PASS,                                                  \
+	  "the driver did not let the header be taken off")                                        \
+	X(14, GUE_TRUNCATED, "gue_truncated", PASS,                                                \
+	  "the outer packet ends inside the UDP or GUE header of a packet to port 6080")           \
+	X(15, GUE_MALFORMED, "gue_malformed", PASS,                                                \
+	  "UDP length, or GUE variant, flags, protocol or fallback that no balancer sends")        \
+	X(16, GUE_CHECKSUM, "gue_checksum", PASS,                                                  \
+	  "GUE in IPv6 with a UDP checksum, which balancers do not make (RFC 6935)")               \
+	X(17, GUE_OPENED, "gue_opened", PASS, "GUE: a SYN, which is always for the first backend") \
+	X(18, GUE_SOCKET, "gue_socket", PASS, "GUE: the flow has a socket here")                   \
+	X(19, GUE_COOKIE, "gue_cookie", PASS,                                                      \
+	  "GUE: the segment answers a SYN cookie of this host")                                    \
+	X(20, GUE_STATELESS, "gue_stateless", PASS,                                                \
+	  "GUE: nothing to look up (UDP, fragments, ICMP other than errors about TCP)")            \
+	X(21, GUE_RESCUED, "gue_rescued", PASS,                                                    \
+	  "GUE, passed on by another backend: a second chance that found its socket here")         \
+	X(22, GUE_HOPS_USED, "gue_hops_used", PASS,                                                \
+	  "GUE, passed on by another backend, and unknown here, too: the stack answers")           \
+	X(23, GUE_UNKNOWN, "gue_unknown", PASS,                                                    \
+	  "GUE: unknown here, and no other backend to ask: the stack answers")                     \
+	X(24, PASSED_ON, "passed_on", PASS,                                                        \
+	  "GUE: unknown here, sent on to the fallback (second chance)")                            \
+	X(25, MSS_LOWERED, "mss_lowered", PASS,                                                    \
+	  "sent, not received: a SYN/ACK of a VIP, its MSS lowered to fit the tunnel")
 
 enum mplb_server_reason {
 #define X(number, NAME, name, action, text) MPLB_SERVER_R_##NAME = number,
@@ -62,6 +86,17 @@ struct mplb_server_count {
 	__u64 bytes; /* of the frames as they came */
 };
 
+/*
+ * What server-pm tells the programs, besides VIPs and balancers. The MSS of a VIP's SYN/ACKs is
+ * lowered to what is left of the MTU (mtu, or where that is 0 the device's own) after the tunnel's
+ * overhead and the inner IP and TCP header.
+ */
+struct mplb_server_settings {
+	__u16 overhead; /* bytes that a balancer puts in front of the inner IP header, at most */
+	__u16 mtu; /* of the path from the balancers */
+};
+_Static_assert(sizeof(struct mplb_server_settings) == 4, "no implicit padding");
+
 /* Kinds of things that server-pm sets, in the order in which it sets them. */
 enum mplb_server_kind {
 	MPLB_SERVER_NONE = 0, /* an unused entry */
@@ -70,7 +105,10 @@ enum mplb_server_kind {
 	MPLB_SERVER_LIMIT = 3, /* of the MPTCP path manager */
 	MPLB_SERVER_ADDRESS = 4, /* a VIP, on lo */
 	MPLB_SERVER_ENDPOINT = 5, /* of the MPTCP path manager */
-	MPLB_SERVER_XDP = 6, /* the decapsulation on a device */
+	MPLB_SERVER_PASS_ON = 6, /* the second chance on a device: tc ingress */
+	MPLB_SERVER_MSS = 7, /* the MSS announced by VIPs on a device: tc egress */
+	/* Last, and so taken back first: it relies on PASS_ON. */
+	MPLB_SERVER_XDP = 8, /* the decapsulation on a device */
 	MPLB_SERVER_KIND_MAX
 };
 

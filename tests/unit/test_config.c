@@ -87,7 +87,7 @@ static const struct bad {
 		  "name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, join_ports: 1"),
 	  2, "vips[0].join_ports: unknown key; known keys here: name, address, port, protocol, " },
 	{ "unknown key of a pool", VIP POOL B1 "  health: {type: tcp}\n", 8,
-	  "pools[0].health: unknown key; known keys here: name, forward, backends" },
+	  "pools[0].health: unknown key; known keys here: name, forward, hash, backends" },
 	{ "unknown key of a backend",
 	  WITH_BACKEND("name: b2, id: 2, address: 10.0.0.12, wieght: 1"), 8,
 	  "pools[0].backends[1].wieght: unknown key; known keys here: name, id, address, weight" },
@@ -132,8 +132,10 @@ static const struct bad {
 	  WITH_VIP("name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, mp_join: "
 		   "steer"),
 	  2, "vips[0].mp_join: 'steer' is not allowed here; give one of: reject, hash" },
-	{ "forward: gue", VIP "pools:\n- name: p\n  forward: gue\n  backends:\n" B1, 5,
-	  "pools[0].forward: 'gue' is not allowed here; give one of: l2, ipip" },
+	{ "unknown forward", VIP "pools:\n- name: p\n  forward: vxlan\n  backends:\n" B1, 5,
+	  "pools[0].forward: 'vxlan' is not allowed here; give one of: l2, ipip, gue" },
+	{ "unknown hash", VIP POOL B1 "  hash: ports\n", 8,
+	  "pools[0].hash: 'ports' is not allowed here; give one of: flow, addresses" },
 	{ "hash_seed too large", "hash_seed: 0x10000000000000000\n" GOOD, 1,
 	  "hash_seed: '0x10000000000000000' is out of range" },
 	{ "hash_seed as a word", "hash_seed: 5eed\n" GOOD, 1,
@@ -238,7 +240,13 @@ static const struct bad {
 	      "  - {name: b1, id: 1, address: 2001:db8::11}\n",
 	  7,
 	  "pools[0].backends[0].address: an address of the wrong family: IPv6, but VIP 'web' of "
-	  "this pool is IPv4; use an IPv4 address or forward: ipip" },
+	  "this pool is IPv4; use an IPv4 address, or forward: ipip or gue" },
+	{ "gue, backends of both families",
+	  VIP "pools:\n- name: p\n  forward: gue\n  backends:\n" B1
+	      "  - {name: b2, id: 2, address: 2001:db8::12}\n",
+	  8,
+	  "pools[0].backends[1].address: an address of the wrong family: IPv6, but backend 'b1' "
+	  "has an IPv4 address" },
 	{ "l2, VIPs of both families",
 	  VIP "- {name: w6, address: 2001:db8::1, port: 443, protocol: tcp, pool: p}\n"
 	      "pools:\n- name: p\n  forward: l2\n  backends:\n" B1,
@@ -265,6 +273,29 @@ Test(config, bad)
 			  bad[i].message, messages);
 	}
 	cr_assert(!has_leaks());
+}
+
+/* gue goes over either family, whatever the VIPs' is; hash is flow unless it is said. */
+Test(config, gue_and_hash)
+{
+	static const char text[] =
+		VIP "- {name: w6, address: 2001:db8::1, port: 443, protocol: tcp, pool: p}\n"
+		    "- {name: q, address: 198.51.100.1, port: 80, protocol: tcp, pool: q}\n"
+		    "pools:\n- name: p\n  forward: gue\n  hash: addresses\n  backends:\n" B1
+		    "- name: q\n  forward: gue\n  hash: flow\n  backends:\n"
+		    "  - {name: b1, id: 1, address: 2001:db8::11}\n"
+		    "  - {name: b2, id: 2, address: 2001:db8::12}\n";
+	struct lb_config *config = NULL;
+	const char *messages;
+	char path[32];
+
+	cr_assert_eq(load(text, strlen(text), &config, path, &messages), 0, "%s", messages);
+	cr_expect_str_empty(messages);
+	cr_expect_eq(config->pools[0].forward, MPLB_FORWARD_GUE);
+	cr_expect(config->pools[0].hash_addresses);
+	cr_expect_eq(config->pools[1].forward, MPLB_FORWARD_GUE);
+	cr_expect(!config->pools[1].hash_addresses);
+	lb_config_free(config);
 }
 
 /* Counts the lines logged. */

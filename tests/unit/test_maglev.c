@@ -9,7 +9,12 @@
 
 static struct mplb_table_slot before[SLOTS], after[SLOTS];
 
-/* n active members with ids and indexes from 1 on, weights 100; for free(). */
+static void set_weight(struct maglev_member *member, uint32_t weight)
+{
+	member->weight = member->base = weight;
+}
+
+/* n members with ids and indexes from 1 on, weights 100; for free(). */
 static struct maglev_member *make_members(size_t n)
 {
 	struct maglev_member *members = calloc(n, sizeof(*members));
@@ -19,7 +24,7 @@ static struct maglev_member *make_members(size_t n)
 		members[i] = (struct maglev_member){ .id = (uint16_t)(i + 1),
 						     .index = (uint16_t)(i + 1),
 						     .weight = 100,
-						     .state = MPLB_MEMBER_ACTIVE };
+						     .base = 100 };
 	return members;
 }
 
@@ -68,15 +73,13 @@ Test(maglev, empty)
 
 Test(maglev, one_member_owns_all)
 {
-	struct maglev_member member = {
-		.id = 65535, .index = 4095, .weight = 1, .state = MPLB_MEMBER_ACTIVE
-	};
+	struct maglev_member member = { .id = 65535, .index = 4095, .weight = 1, .base = 1 };
 	size_t i;
 
 	cr_assert_eq(maglev_build(&member, 1, SEED, before), 0);
 	for (i = 0; i < SLOTS; i++)
 		cr_assert(before[i].owner == 4095 && before[i].fallback == 4095);
-	member.weight = UINT32_MAX;
+	set_weight(&member, UINT32_MAX);
 	cr_assert_eq(maglev_build(&member, 1, SEED, after), 0);
 	cr_assert_eq(memcmp(before, after, sizeof(before)), 0);
 }
@@ -149,27 +152,27 @@ Test(maglev, weights)
 	size_t i;
 
 	for (i = 0; i < 10; i++)
-		members[i].weight = (uint32_t)i + 1;
+		set_weight(&members[i], (uint32_t)i + 1);
 	expect_shares(members, 3, "1:2:3");
 	expect_shares(members, 10, "1 to 10");
-	members[0].weight = 0;
+	set_weight(&members[0], 0);
 	expect_shares(members, 10, "with a zero");
-	members[0].weight = 1;
-	members[1].weight = 1000;
+	set_weight(&members[0], 1);
+	set_weight(&members[1], 1000);
 	expect_shares(members, 2, "1:1000");
-	members[1].weight = 65535;
+	set_weight(&members[1], 65535);
 	expect_shares(members, 2, "1:65535");
 	for (i = 0; i < 1000; i++)
-		members[i].weight = (uint32_t)i + 1;
+		set_weight(&members[i], (uint32_t)i + 1);
 	expect_shares(members, 1000, "1 to 1000");
 	for (i = 0; i < 1000; i++)
-		members[i].weight = i ? 1 : 65535;
+		set_weight(&members[i], i ? 1 : 65535);
 	expect_shares(members, 1000, "one heavy");
 	for (i = 0; i < 1000; i++)
-		members[i].weight = i ? 65535 : 1;
+		set_weight(&members[i], i ? 65535 : 1);
 	expect_shares(members, 1000, "one light");
 	for (i = 0; i < 1000; i++)
-		members[i].weight = UINT32_MAX - (uint32_t)i;
+		set_weight(&members[i], UINT32_MAX - (uint32_t)i);
 	expect_shares(members, 1000, "largest");
 	free(members);
 }
@@ -182,7 +185,7 @@ Test(maglev, weights_scale)
 
 	cr_assert_eq(maglev_build(members, 50, SEED, before), 0);
 	for (i = 0; i < 50; i++)
-		members[i].weight = 7;
+		set_weight(&members[i], 7);
 	cr_assert_eq(maglev_build(members, 50, SEED, after), 0);
 	cr_expect_eq(memcmp(before, after, sizeof(before)), 0);
 	free(members);
@@ -195,7 +198,7 @@ Test(maglev, order_does_not_matter)
 
 	for (i = 0; i < 100; i++) {
 		members[i].weight = (uint32_t)(i % 5) * 10;
-		members[i].state = (enum mplb_member_state)(i % 4);
+		members[i].base = (uint32_t)(i % 4) * 10;
 	}
 	cr_assert_eq(maglev_build(members, 100, SEED, before), 0);
 	for (i = 99; i > 0; i--) {
@@ -235,7 +238,7 @@ Test(maglev, same_on_every_machine)
 	size_t i;
 
 	for (i = 0; i < 10; i++)
-		members[i].weight = (uint32_t)i * 3 + 1;
+		set_weight(&members[i], (uint32_t)i * 3 + 1);
 	cr_assert_eq(maglev_build(members, 10, SEED, before), 0);
 	for (i = 0; i < SLOTS; i++)
 		sum = mplb_key(sum, before[i].owner);
@@ -265,9 +268,9 @@ Test(maglev, removal_moves_little)
 	for (i = 0; i < 100; i += 9) {
 		uint32_t moves;
 
-		members[i].weight = 0;
+		set_weight(&members[i], 0);
 		cr_assert_eq(maglev_build(members, 100, SEED, after), 0);
-		members[i].weight = 100;
+		set_weight(&members[i], 100);
 		moves = count_moves(members[i].index);
 		cr_expect(moves > 0 && moves * 100 < SLOTS, "member %zu: %u moved", i, moves);
 	}
@@ -281,34 +284,32 @@ Test(maglev, reweighting_moves_little)
 	uint32_t moves;
 
 	cr_assert_eq(maglev_build(members, 100, SEED, before), 0);
-	members[42].weight = 50;
+	set_weight(&members[42], 50);
 	cr_assert_eq(maglev_build(members, 100, SEED, after), 0);
 	moves = count_moves(0);
 	cr_expect(moves > 300 && moves * 100 < 2 * SLOTS, "%u moved", moves);
 	free(members);
 }
 
-/* joining: owner only; active: both; draining and down: fallback only. Each table is what it would
- * be with its members alone. */
-Test(maglev, states)
+/* A member of weight 0 is not in the owner table, one of base 0 not in the fallback table. Each
+ * table is what it would be if the other did not exist. */
+Test(maglev, two_tables)
 {
-	static const enum mplb_member_state states[] = { MPLB_MEMBER_JOINING, MPLB_MEMBER_ACTIVE,
-							 MPLB_MEMBER_DRAINING, MPLB_MEMBER_DOWN };
 	struct maglev_member *members = make_members(8);
 	size_t i;
 
-	for (i = 0; i < 8; i++)
-		members[i].state = states[i % 4];
-	cr_assert_eq(maglev_build(members, 8, SEED, before), 0);
 	for (i = 0; i < 8; i++) {
-		members[i].weight = i % 4 < 2 ? 100 : 0;
-		members[i].state = MPLB_MEMBER_ACTIVE;
+		members[i].weight = (uint32_t)(i % 4) * 50;
+		members[i].base = (uint32_t)((i + 1) % 3) * 70;
 	}
+	cr_assert_eq(maglev_build(members, 8, SEED, before), 0);
+	for (i = 0; i < 8; i++)
+		members[i].base = members[i].weight;
 	cr_assert_eq(maglev_build(members, 8, SEED, after), 0);
 	for (i = 0; i < SLOTS; i++)
-		cr_assert_eq(before[i].owner, after[i].owner);
+		cr_assert(before[i].owner == after[i].owner && after[i].fallback == after[i].owner);
 	for (i = 0; i < 8; i++)
-		members[i].weight = i % 4 ? 100 : 0;
+		set_weight(&members[i], (uint32_t)((i + 1) % 3) * 70);
 	cr_assert_eq(maglev_build(members, 8, SEED, after), 0);
 	for (i = 0; i < SLOTS; i++)
 		cr_assert_eq(before[i].fallback, after[i].fallback);
@@ -321,14 +322,15 @@ Test(maglev, all_draining)
 	size_t i;
 
 	for (i = 0; i < 3; i++)
-		members[i].state = MPLB_MEMBER_DRAINING;
+		members[i].weight = 0;
 	cr_assert_eq(maglev_build(members, 3, SEED, before), 0);
 	for (i = 0; i < SLOTS; i++)
 		cr_assert(before[i].owner == MPLB_NO_BACKEND && before[i].fallback <= 3);
 	free(members);
 }
 
-/* An id twice is refused, also where one of the two has no weight; nothing is written. */
+/* An id twice in one table is refused, and nothing is written. One in each is a member that took
+ * the place of another. */
 Test(maglev, id_twice)
 {
 	struct maglev_member *members = make_members(100);
@@ -339,8 +341,13 @@ Test(maglev, id_twice)
 	cr_expect_eq(maglev_build(members, 100, SEED, before), -EINVAL);
 	members[99].weight = 0;
 	cr_expect_eq(maglev_build(members, 100, SEED, before), -EINVAL);
+	members[99].weight = 100;
+	members[99].base = 0;
+	cr_expect_eq(maglev_build(members, 100, SEED, before), -EINVAL);
 	cr_expect_eq(maglev_build(members, 65537, SEED, before), -EINVAL);
 	cr_expect_eq(memcmp(before, after, sizeof(before)), 0);
+	members[0].weight = 0;
+	cr_expect_eq(maglev_build(members, 100, SEED, before), 0);
 	free(members);
 }
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "describe.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static void describe_member(const struct datapath *dp, const struct state_pool *pool,
+			    const struct state_member *m)
+{
+	struct mplb_backend_info *at = &dp->backend_info[m->index];
+	struct mplb_backend_info info = {
+		.addr = m->addr.addr,
+		.family = m->addr.family,
+		.table = at->table,
+		.weight = m->weight,
+		.base_weight = m->base,
+		.config_weight = m->config_weight,
+		.id = m->id,
+		.state = (__u8)member_state(m),
+		.forward = (__u8)pool->forward,
+		.flags = m->flags,
+	};
+
+	snprintf(info.name, sizeof(info.name), "%s", m->name);
+	snprintf(info.pool, sizeof(info.pool), "%s", pool->name);
+	*at = info;
+	/* Last: until then the description counts as one of before. */
+	__atomic_store_n(&at->table, pool->table, __ATOMIC_SEQ_CST);
+}
+
+static void describe_members(const struct datapath *dp, const struct state *want,
+			     const struct places *places, bool kept)
+{
+	for (size_t p = 0; p < want->n_pools; p++) {
+		const struct state_pool *pool = &want->pools[p];
+
+		for (size_t i = 0; i < pool->n_members; i++)
+			if (places->now.backend[pool->members[i].index] == kept)
+				describe_member(dp, pool, &pool->members[i]);
+	}
+}
+
+static void describe_pools(const struct datapath *dp, const struct state *want,
+			   const struct places *places, bool kept)
+{
+	for (size_t p = 0; p < want->n_pools; p++) {
+		const struct state_pool *pool = &want->pools[p];
+		struct mplb_pool_info info = {
+			.hash_seed = pool->hash_seed,
+			.forward = (__u8)pool->forward,
+			.hash_addresses = pool->hash_addresses,
+		};
+
+		if (places->now.table[pool->table] != kept)
+			continue;
+		snprintf(info.name, sizeof(info.name), "%s", pool->name);
+		dp->pool_info[pool->table] = info;
+	}
+}
+
+static void describe_vips(const struct datapath *dp, const struct state *want,
+			  const struct places *places, bool kept)
+{
+	for (size_t v = 0; v < want->n_vips; v++) {
+		const struct state_vip *vip = &want->vips[v];
+		struct mplb_vip_info info = {
+			.addr = vip->addr.addr,
+			.port = htons(vip->port),
+			.proto = vip->protocol,
+			.family = vip->addr.family,
+			.mp_join = (__u8)vip->mp_join,
+		};
+
+		if (places->now.vip[vip->index] != kept)
+			continue;
+		snprintf(info.name, sizeof(info.name), "%s", vip->name);
+		snprintf(info.pool, sizeof(info.pool), "%s", want->pools[vip->pool].name);
+		dp->vip_info[vip->index] = info;
+	}
+}
+
+void describe_new(const struct datapath *dp, const struct state *want, const struct places *places)
+{
+	describe_pools(dp, want, places, false);
+	describe_members(dp, want, places, false);
+	describe_vips(dp, want, places, false);
+}
+
+void describe_kept(const struct datapath *dp, const struct state *want, const struct places *places)
+{
+	describe_pools(dp, want, places, true);
+	describe_members(dp, want, places, true);
+	describe_vips(dp, want, places, true);
+}
+
+void describe_forget(const struct datapath *dp, const struct places *places)
+{
+	for (size_t i = 0; i < MPLB_MAX_VIPS; i++)
+		if (!places->next.vip[i])
+			dp->vip_info[i] = (struct mplb_vip_info){ 0 };
+	for (size_t i = 0; i < MPLB_MAX_BACKENDS; i++)
+		if (!places->next.backend[i])
+			dp->backend_info[i] = (struct mplb_backend_info){ 0 };
+}
