@@ -3,24 +3,15 @@
 #define MPLB_BPF_DECAP_H
 
 /*
- * Parsing of tunnel packets: outer IP header (RFC 2003, 2473, 4213), inner IP header, ECN. Every function reads
- * from a bounded position and returns an enum mplb_server_reason, DECAPSULATED for "go on".
+ * Parsing of tunnel packets: outer IP header (RFC 2003, 2473, 4213), inner IP header, ECN. Every
+ * function reads from a bounded position and returns an enum mplb_server_reason, DECAPSULATED for
+ * "go on".
  */
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/udp.h>
-#include <bpf/bpf_endian.h>
+#include "bpf/packet.h"
 #include "mplb/gue.h"
 #include "mplb/server.h"
 
-#define ETH_LEN	 14
-#define IPV4_LEN 20
-#define IPV6_LEN 40
-
-#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset (RFC 791) */
-#define IPV4_OFFSET   0x1fff
+#define IPV4_OFFSET 0x1fff /* of a later fragment */
 
 /* ECN codepoints (RFC 3168, 5). */
 #define ECN_MASK    0x3

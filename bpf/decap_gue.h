@@ -8,15 +8,13 @@
  */
 #include "bpf/decap.h"
 
-#define UDP_LEN	     8
 #define GUE_BASE_LEN 4 /* what hlen does not count */
 
 /* hlen: variant (2 bits) and control flag (1 bit), which are 0, then the length in words. */
 #define GUE_HLEN_MASK 0x1f
 
-/* Private data of version 1 without and with the fallback's address, in words. */
-#define GUE_HLEN_DATA	  1
-#define GUE_HLEN_FALLBACK (GUE_HLEN_DATA + (t->outer == MPLB_FAMILY_4 ? 1 : 4))
+/* hlen of a header, of its length in bytes. */
+#define GUE_HLEN(len) (((len)-GUE_BASE_LEN) / 4)
 
 /* True where the fallback's address stands behind gue, and is not the outer destination: this host,
  * which would ask itself. daddr is the destination's address in the outer header. */
@@ -36,9 +34,9 @@ static __always_inline int gue_other_fallback(const struct mplb_gue *gue, const 
 static __always_inline int gue_private(const struct mplb_gue *gue, const void *daddr,
 				       const void *end, struct tunnel *t)
 {
-	__u8 words = gue->hlen & GUE_HLEN_MASK;
+	__u8 want = t->outer == MPLB_FAMILY_4 ? GUE_HLEN(MPLB_GUE_LEN_4) : GUE_HLEN(MPLB_GUE_LEN_6);
 
-	if (words < GUE_HLEN_DATA)
+	if (gue->hlen < GUE_HLEN(sizeof(*gue)))
 		return MPLB_SERVER_R_DECAPSULATED;
 	if ((const void *)(gue + 1) > end)
 		return MPLB_SERVER_R_INNER_TRUNCATED;
@@ -47,7 +45,7 @@ static __always_inline int gue_private(const struct mplb_gue *gue, const void *d
 	t->hops = gue->hops;
 	if (!gue->family)
 		return MPLB_SERVER_R_DECAPSULATED;
-	if (gue->family != t->outer || words != GUE_HLEN_FALLBACK)
+	if (gue->family != t->outer || gue->hlen != want)
 		return MPLB_SERVER_R_GUE_MALFORMED;
 	t->fallback = !gue->hops && gue_other_fallback(gue, daddr, end, t);
 	return MPLB_SERVER_R_DECAPSULATED;
@@ -57,9 +55,9 @@ static __always_inline int gue_private(const struct mplb_gue *gue, const void *d
  * them to t->outer_len and takes them off t->payload. */
 static __always_inline int gue_headers(const void *ip, const void *end, struct tunnel *t)
 {
-	const void *daddr = t->outer == MPLB_FAMILY_4 ?
-				    (const void *)&((const struct iphdr *)ip)->daddr :
-				    (const void *)&((const struct ipv6hdr *)ip)->daddr;
+	const void *daddr = t->outer == MPLB_FAMILY_4
+				    ? (const void *)&((const struct iphdr *)ip)->daddr
+				    : (const void *)&((const struct ipv6hdr *)ip)->daddr;
 	const struct udphdr *udp = ip + t->outer_len;
 	const struct mplb_gue *gue = (const void *)(udp + 1);
 	__u32 len, room;

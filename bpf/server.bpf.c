@@ -1,49 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The backend's XDP program: takes the outer header off packets that a balancer sent, and leaves
- * everything else to the stack, so that the kernel's own tunnel devices go on working.
+ * The backend's programs. XDP takes the outer header off packets that a balancer sent, or makes
+ * them packets for another backend (second chance), and leaves everything else to the stack, so
+ * that the kernel's own tunnel devices go on working. tc sends on what is for another backend, and
+ * lowers the MSS that VIPs announce.
  *
  * Limits: VLAN tags in the frame are not looked behind (attach to a device that has them stripped).
  * The outer destination is not compared with the host's addresses: a machine that routes or bridges
  * tunnel packets to other backends of the same VIP must not decapsulate on that device.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
 #include "bpf/decap.h"
-
-/* Address -> 1: outer sources that are decapsulated. Written by server-pm, read by the program. A
- * fleet has few balancers; MPLB_MAX_BALANCERS is room for one per rack of a large site. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MPLB_MAX_BALANCERS);
-	__type(key, struct mplb_server_addr);
-	__type(value, __u8);
-} server_balancers SEC(".maps");
-
-/* Address -> 1: the VIPs that this backend serves. Written by server-pm, read by the program. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MPLB_MAX_SERVER_VIPS);
-	__type(key, struct mplb_server_addr);
-	__type(value, __u8);
-} server_vips SEC(".maps");
-
-/* enum mplb_server_reason -> packets and bytes. Written by the program, read by server-pm. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MPLB_SERVER_R_MAX);
-	__type(key, __u32);
-	__type(value, struct mplb_server_count);
-} server_counts SEC(".maps");
-
-/* Entry -> what server-pm keeps in place and how it was before. Written and read by server-pm only;
- * a map because it lives exactly as long as sysctls, addresses and endpoints: until the reboot. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MPLB_SERVER_MAX_ITEMS);
-	__type(key, __u32);
-	__type(value, struct mplb_server_item);
-} server_state SEC(".maps");
+#include "bpf/decap_gue.h"
+#include "bpf/mss.h"
+#include "bpf/pass_on.h"
+#include "bpf/second.h"
+#include "bpf/server_maps.h"
+#include <linux/pkt_cls.h>
 
 /* The XDP action that belongs to a reason. */
 static __always_inline int action_of(enum mplb_server_reason reason)
@@ -62,17 +34,11 @@ static __always_inline int action_of(enum mplb_server_reason reason)
 /* Counts the frame, bytes long as it came, and returns the reason's XDP action. */
 static __always_inline int finish(enum mplb_server_reason reason, __u32 bytes)
 {
-	__u32 key = reason;
-	struct mplb_server_count *count = bpf_map_lookup_elem(&server_counts, &key);
-
-	if (count) {
-		count->packets += 1;
-		count->bytes += bytes;
-	}
+	server_count(reason, bytes);
 	return action_of(reason);
 }
 
-/* Is this frame to be decapsulated? Fills *t as far as it got. */
+/* Is this frame a tunnel packet for us? Fills *t as far as it got. */
 static __always_inline int judge(const void *data, const void *end, struct tunnel *t)
 {
 	const struct ethhdr *eth = data;
@@ -92,6 +58,10 @@ static __always_inline int judge(const void *data, const void *end, struct tunne
 		return MPLB_SERVER_R_MULTICAST;
 	if (!bpf_map_lookup_elem(&server_balancers, &t->src))
 		return MPLB_SERVER_R_NOT_BALANCER;
+	if (t->gue)
+		reason = gue_headers(data + ETH_LEN, end, t);
+	if (reason)
+		return reason;
 	data += ETH_LEN + t->outer_len;
 	reason = t->inner == MPLB_FAMILY_4 ? inner_ipv4(data, end, t) : inner_ipv6(data, end, t);
 	if (reason)
@@ -122,26 +92,95 @@ static __always_inline void finish_inner(struct xdp_md *ctx, const struct ethhdr
 		ip6_set_ecn(ip, ecn);
 }
 
+/* Takes the outer headers off. 0 or -1. */
+static __always_inline int decapsulate(struct xdp_md *ctx, const struct tunnel *t)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr eth;
+
+	if (data + sizeof(eth) > end)
+		return -1;
+	__builtin_memcpy(&eth, data, sizeof(eth));
+	eth.h_proto = t->inner == MPLB_FAMILY_4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (bpf_xdp_adjust_head(ctx, (int)t->outer_len))
+		return -1;
+	finish_inner(ctx, &eth, t);
+	return 0;
+}
+
 SEC("xdp")
 int mplb_server(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 bytes = (__u32)(end - data);
+	__u32 bytes = frame_len(ctx);
 	struct tunnel t = { 0 };
-	struct ethhdr eth;
-	int reason;
+	int reason = judge(data, end, &t);
 
-	reason = judge(data, end, &t);
 	if (reason)
 		return finish(reason, bytes);
-	if (data + sizeof(eth) > end)
-		return finish(MPLB_SERVER_R_NOT_IP, bytes);
-	__builtin_memcpy(&eth, data, sizeof(eth));
-	eth.h_proto = t.inner == MPLB_FAMILY_4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	if (bpf_xdp_adjust_head(ctx, (int)t.outer_len))
-		return finish(MPLB_SERVER_R_STRIP_FAILED, bytes);
-	finish_inner(ctx, &eth, &t);
-	return finish(MPLB_SERVER_R_DECAPSULATED, bytes);
+	if (t.gue)
+		reason = judge_flow(ctx, &t);
+	if (reason == MPLB_SERVER_R_PASSED_ON) {
+		if (!pass_on(ctx, &t))
+			return finish(reason, bytes);
+		reason = MPLB_SERVER_R_GUE_UNKNOWN;
+	}
+	if (decapsulate(ctx, &t))
+		reason = MPLB_SERVER_R_STRIP_FAILED;
+	return finish(reason, bytes);
+}
+
+/* Is this the frame that pass_on() made? Asked of every frame that comes in: the mark first. */
+static __always_inline int is_passed_on(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct mplb_server_addr src = { 0 };
+	int known;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		known = is_passed_on_ipv4(data, end, &src);
+	else
+		known = skb->protocol == bpf_htons(ETH_P_IPV6) &&
+			is_passed_on_ipv6(data, end, &src);
+	return known && bpf_map_lookup_elem(&server_balancers, &src);
+}
+
+static __always_inline int is_marked(struct __sk_buff *skb)
+{
+	const void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const struct ethhdr *eth = data;
+
+	return (const void *)(eth + 1) <= end && pass_on_is_marked(eth);
+}
+
+/* Ingress: sends on what XDP has made a packet for another backend. */
+SEC("tc")
+int mplb_pass_on(struct __sk_buff *skb)
+{
+	if (!is_marked(skb))
+		return TC_ACT_UNSPEC;
+	/* A driver may have left all but the first bytes in pages. */
+	if (bpf_skb_pull_data(skb, ETH_LEN + IPV6_LEN + UDP_LEN + MPLB_GUE_LEN_6) &&
+	    bpf_skb_pull_data(skb, ETH_LEN + IPV4_LEN + UDP_LEN + MPLB_GUE_LEN_4))
+		return TC_ACT_UNSPEC;
+	if (!is_passed_on(skb))
+		return TC_ACT_UNSPEC;
+	return (int)bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+}
+
+/* Egress: lowers the MSS in SYN/ACKs of VIPs. */
+SEC("tc")
+int mplb_mss(struct __sk_buff *skb)
+{
+	struct syn_ack s = { 0 };
+	__u32 limit;
+
+	if (!find_syn_ack(skb, &s))
+		return TC_ACT_UNSPEC;
+	limit = mss_limit(skb, &s);
+	if (limit && lower_mss(skb, &s, limit))
+		server_count(MPLB_SERVER_R_MSS_LOWERED, skb->len);
+	return TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "GPL";

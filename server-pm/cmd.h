@@ -21,6 +21,7 @@ struct server_options {
 int server_cmd_run(const struct server_options *options);
 int server_cmd_check(const struct server_options *options);
 int server_cmd_status(const struct server_options *options);
+int server_cmd_connections(const struct server_options *options);
 int server_cmd_clear(const struct server_options *options);
 
 #endif

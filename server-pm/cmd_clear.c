@@ -22,7 +22,7 @@ static int clear_state(struct server_state *state, const char *pin_dir)
 				 strerror(-err));
 	err = server_state_claim_netns(state);
 	err = err ? err : machine_open(&machine);
-	err = err ? err : keeper_take_back(&place, NULL, 0);
+	err = err ? err : keeper_take_back(&place, NULL, 0, false);
 	err = err ? err : server_state_remove(state);
 	machine_close(&machine);
 	return err;

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
+#include <event2/event.h>
 #include <linux/rtnetlink.h>
 #include "cmd.h"
+#include "control.h"
 #include "decap.h"
 #include "doctor.h"
 #include "keep.h"
 #include "lib/log.h"
+#include "metrics.h"
+#include "tc.h"
+#include "userspace.h"
 
-/* The kernel says nothing when an endpoint, a sysctl or a limit changes: look this often, ms. */
-#define LOOK_INTERVAL 1000
+/* The kernel says nothing when an endpoint, a sysctl or a limit changes: look this often. */
+static const struct timeval look_interval = { .tv_sec = 1 };
 
 struct run {
 	struct server_config *config;
@@ -24,7 +26,12 @@ struct run {
 	struct mplb_server_item *plan;
 	struct keeper keeper;
 	struct nl *events; /* addresses and links */
-	int signals; /* signalfd, or -1 */
+	struct nl *diag; /* sockets */
+	struct event_base *base;
+	struct event *on_term, *on_int, *on_change, *on_time;
+	struct userspace *userspace; /* NULL: the kernel manages the paths */
+	struct metrics *metrics; /* NULL: not served */
+	struct control *control;
 };
 
 static int run_lock(struct run *r, const char *pin_dir)
@@ -45,21 +52,119 @@ static int run_lock(struct run *r, const char *pin_dir)
 	return server_state_claim_netns(r->state);
 }
 
-/* Opened before the first look at the machine, so that no change falls in between. */
+/* ---- what goes on while it runs ---- */
+
+static void run_look(struct run *r)
+{
+	keeper_pass(&r->keeper);
+	if (r->userspace)
+		userspace_look(r->userspace, &r->machine);
+}
+
+static void on_change(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *r = arg;
+
+	(void)fd;
+	(void)what;
+	/* Lost events (-ENOBUFS) are no loss: each pass looks at everything. */
+	nl_receive(r->events, NULL, NULL);
+	run_look(r);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run_look(arg);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *r = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(r->base);
+}
+
+static void run_measure(void *ctx, struct metrics_source *out)
+{
+	struct run *r = ctx;
+
+	if (connections_count(r->diag, &out->connections))
+		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	if (!r->userspace)
+		return;
+	out->pm = userspace_stats(r->userspace);
+	out->listeners = userspace_listeners(r->userspace);
+}
+
+static json_t *run_report(void *ctx)
+{
+	struct metrics_source source = { 0 };
+
+	run_measure(ctx, &source);
+	return metrics_json(&source);
+}
+
+/* ---- setting up ---- */
+
+/* The sockets are opened before the first look at the machine, so that no change falls in between.
+ */
 static int run_listen(struct run *r)
 {
-	sigset_t set;
 	int err = nl_open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
 			  &r->events);
 
 	if (err)
 		return log_err_r(err, "rtnetlink events: %s", strerror(-err));
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	r->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	return r->signals < 0 ? log_err_r(-errno, "signalfd: %s", strerror(errno)) : 0;
+	err = nl_open(NETLINK_SOCK_DIAG, 0, &r->diag);
+	if (err)
+		return log_err_r(err, "sock_diag: %s", strerror(-err));
+	r->base = event_base_new();
+	if (!r->base)
+		return log_err_r(-ENOMEM, "no event loop; free some memory");
+	r->on_term = evsignal_new(r->base, SIGTERM, on_signal, r);
+	r->on_int = evsignal_new(r->base, SIGINT, on_signal, r);
+	r->on_change = event_new(r->base, nl_fd(r->events), EV_READ | EV_PERSIST, on_change, r);
+	r->on_time = event_new(r->base, -1, EV_PERSIST, on_time, r);
+	if (!r->on_term || !r->on_int || !r->on_change || !r->on_time ||
+	    event_add(r->on_term, NULL) || event_add(r->on_int, NULL) ||
+	    event_add(r->on_change, NULL) || event_add(r->on_time, &look_interval))
+		return log_err_r(-ENOMEM, "no event loop; free some memory");
+	return 0;
+}
+
+/* Before anything is set: the port may be taken. Nobody is answered before the loop runs. */
+static int run_serve(struct run *r)
+{
+	const struct server_config *c = r->config;
+
+	if (!c->metrics.family)
+		return 0;
+	return metrics_new(r->base, &c->metrics, c->metrics_port, run_measure, r, &r->metrics);
+}
+
+/* Endpoints mean nothing to connections that begin under the userspace path manager, and much to
+ * those that began before: with them their joined subflows would go. */
+static bool run_leaves_endpoints(struct run *r)
+{
+	struct connection_counts live = { 0 };
+
+	if (r->config->manager != SERVER_MANAGER_USERSPACE || connections_count(r->diag, &live))
+		return false;
+	return live.vip + live.joined + live.off_path > 0;
+}
+
+/* Programs that another version has left on the device give way to this one's. */
+static int run_upgrade(struct run *r)
+{
+	const char *device = r->config->device;
+	int err = server_decap_upgrade(r->state, device);
+
+	err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_PASS_ON);
+	return err ? err : server_tc_upgrade(r->state, device, SERVER_TC_MSS);
 }
 
 static int run_set_up(struct run *r)
@@ -75,11 +180,11 @@ static int run_set_up(struct run *r)
 	k->retry = calloc((size_t)n, sizeof(*k->retry));
 	if (!k->retry)
 		return log_err_r(-ENOMEM, "out of memory; free some");
-	err = keeper_take_back(&k->place, k->item, k->n);
+	err = keeper_take_back(&k->place, k->item, k->n, run_leaves_endpoints(r));
 	err = err ? err : server_decap_fill(r->state, r->config);
 	err = err ? err : keeper_pass(k);
 	if (!err && r->config->device)
-		err = server_decap_upgrade(r->state, r->config->device);
+		err = run_upgrade(r);
 	if (err)
 		log_error("not everything could be set; `server-pm clear` takes back what was");
 	else if (r->config->device)
@@ -89,33 +194,36 @@ static int run_set_up(struct run *r)
 	return err;
 }
 
-/* 0 when asked to stop, or -errno. */
-static int run_watch(struct run *r)
+static int run_begin(struct run *r, const char *pin_dir)
 {
-	struct pollfd fds[] = {
-		{ .fd = r->signals, .events = POLLIN },
-		{ .fd = nl_fd(r->events), .events = POLLIN },
-	};
+	int err = 0;
 
-	for (;;) {
-		int n = poll(fds, 2, LOOK_INTERVAL);
-
-		if (n < 0 && errno != EINTR)
-			return log_err_r(-errno, "poll: %s", strerror(errno));
-		if (n > 0 && fds[0].revents)
-			return 0;
-		/* Lost events (-ENOBUFS) are no loss: each pass looks at everything. */
-		if (n > 0 && fds[1].revents)
-			nl_receive(r->events, NULL, NULL);
-		keeper_pass(&r->keeper);
-	}
+	if (r->config->manager == SERVER_MANAGER_USERSPACE)
+		err = userspace_new(r->base, r->config, &r->userspace);
+	if (err)
+		return err;
+	/* `status` can do without. */
+	if (control_new(r->base, pin_dir, run_report, r, &r->control))
+		log_warn("no socket for `status`: it will not show counters");
+	if (r->userspace)
+		userspace_look(r->userspace, &r->machine);
+	return 0;
 }
 
 static void run_free(struct run *r)
 {
-	if (r->signals >= 0)
-		close(r->signals);
+	struct event *events[] = { r->on_term, r->on_int, r->on_change, r->on_time };
+
+	control_free(r->control);
+	metrics_free(r->metrics);
+	userspace_free(r->userspace);
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (r->base)
+		event_base_free(r->base);
 	nl_close(r->events);
+	nl_close(r->diag);
 	free(r->keeper.retry);
 	free(r->plan);
 	machine_close(&r->machine);
@@ -134,7 +242,7 @@ static int run_examine(const struct run *r, const char *pin_dir)
 
 int server_cmd_run(const struct server_options *options)
 {
-	struct run r = { .signals = -1 };
+	struct run r = { 0 };
 	int err;
 
 	if (server_config_load(options->config, &r.config))
@@ -143,12 +251,15 @@ int server_cmd_run(const struct server_options *options)
 	err = err ? err : run_lock(&r, options->pin_dir);
 	err = err ? err : machine_open(&r.machine);
 	err = err ? err : run_listen(&r);
+	err = err ? err : run_serve(&r);
 	err = err ? err : run_set_up(&r);
+	err = err ? err : run_begin(&r, options->pin_dir);
 	if (!err) {
 		log_info("ready: %zu VIPs, %zu dedicated addresses%s%s", r.config->vips.n,
 			 r.config->dedicated.n, r.config->device ? ", decapsulating on " : "",
 			 r.config->device ? r.config->device : "");
-		err = run_watch(&r);
+		err = event_base_dispatch(r.base) < 0 ? log_err_r(-EIO, "the event loop failed")
+						      : 0;
 	}
 	if (!err)
 		log_info("stopped; everything stays in place (`server-pm clear` takes it back)");

@@ -6,6 +6,8 @@
 #include <bpf/bpf.h>
 #include <jansson.h>
 #include "cmd.h"
+#include "connections.h"
+#include "control.h"
 #include "decap.h"
 #include "item.h"
 #include "lib/log.h"
@@ -26,6 +28,19 @@ static const struct out_column mib_columns[] = {
 	{ "counter", "MPTCP" },
 	{ "value", "COUNT" },
 	{ "text", "MEANING" },
+	{ NULL, NULL },
+};
+
+static const struct out_column userspace_columns[] = {
+	{ "counter", "USERSPACE" },
+	{ "value", "COUNT" },
+	{ "text", "MEANING" },
+	{ NULL, NULL },
+};
+
+static const struct out_column join_columns[] = {
+	{ "seconds", "JOINED WITHIN (S)" },
+	{ "joins", "CONNECTIONS" },
 	{ NULL, NULL },
 };
 
@@ -113,14 +128,55 @@ static json_t *decapsulation_json(const struct server_state *state)
 	return json_null();
 }
 
+/* As the sockets say: it needs no server-pm that runs, and the kernel's path manager will do. */
+static json_t *live_json(void)
+{
+	struct connection_counts live;
+	json_t *row = json_null();
+	struct nl *nl;
+
+	if (nl_open(NETLINK_SOCK_DIAG, 0, &nl))
+		return row;
+	if (!connections_count(nl, &live))
+		row = json_pack("{s:I, s:I, s:I}", "vip", (json_int_t)live.vip, "joined",
+				(json_int_t)live.joined, "off_path", (json_int_t)live.off_path);
+	nl_close(nl);
+	return row;
+}
+
 static json_t *status_json(struct server_state *state, struct machine *machine, const char *pin_dir)
 {
 	const struct item_place place = { .machine = machine, .state = state };
 	bool running = state && server_state_is_locked(state);
+	json_t *daemon = running ? control_ask(pin_dir) : NULL;
+	json_t *userspace = json_incref(json_object_get(daemon, "userspace"));
 
-	return json_pack("{s:s, s:b, s:o, s:o, s:o}", "pin_dir", pin_dir, "running", running,
-			 "items", state ? items_json(&place) : json_array(), "decapsulation",
-			 state ? decapsulation_json(state) : json_null(), "mptcp", mib_json());
+	json_decref(daemon);
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "pin_dir", pin_dir, "running",
+			 running, "items", state ? items_json(&place) : json_array(),
+			 "decapsulation", state ? decapsulation_json(state) : json_null(),
+			 "connections", live_json(), "userspace",
+			 userspace ? userspace : json_null(), "mptcp", mib_json());
+}
+
+static void print_connections(const json_t *status)
+{
+	const json_t *live = json_object_get(status, "connections");
+	const json_t *userspace = json_object_get(status, "userspace");
+
+	if (json_is_object(live))
+		printf("\nMPTCP connections: %" JSON_INTEGER_FORMAT
+		       " on the VIP only, %" JSON_INTEGER_FORMAT " joined, %" JSON_INTEGER_FORMAT
+		       " off the VIP's path\n",
+		       json_integer_value(json_object_get(live, "vip")),
+		       json_integer_value(json_object_get(live, "joined")),
+		       json_integer_value(json_object_get(live, "off_path")));
+	if (!json_is_object(userspace))
+		return;
+	printf("\n");
+	out_table(json_object_get(userspace, "counters"), userspace_columns);
+	printf("\n");
+	out_table(json_object_get(userspace, "join_seconds"), join_columns);
 }
 
 static void print_tables(const json_t *status)
@@ -137,6 +193,7 @@ static void print_tables(const json_t *status)
 		printf("\n");
 		out_table(json_object_get(decapsulation, "counters"), count_columns);
 	}
+	print_connections(status);
 	printf("\n");
 	out_table(json_object_get(status, "mptcp"), mib_columns);
 }

@@ -13,12 +13,19 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define MAX_WORD	32
 #define DEVICE_NAME_LEN (IFNAMSIZ - 1)
+#define MIN_MTU		576
+#define MAX_MTU		65535
 #define MAX_DEDICATED	64 /* far above what the kernel takes, so that the answer says why */
 
 /* The file as libcyaml loads it. */
 struct file_decapsulate {
 	const char *device;
 	enum server_mode *mode;
+	uint32_t *mtu;
+};
+
+struct file_metrics {
+	const char *listen;
 };
 
 struct file_config {
@@ -27,6 +34,7 @@ struct file_config {
 	const char *path_manager;
 	const char *initial_subflow;
 	struct file_decapsulate *decapsulate;
+	struct file_metrics *metrics;
 };
 
 static const cyaml_strval_t modes[] = { { "auto", SERVER_MODE_AUTO },
@@ -38,6 +46,13 @@ static const cyaml_schema_field_t decapsulate_fields[] = {
 			       DEVICE_NAME_LEN),
 	CYAML_FIELD_ENUM_PTR("mode", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
 			     struct file_decapsulate, mode, modes, ARRAY_SIZE(modes)),
+	CYAML_FIELD_UINT_PTR("mtu", CYAML_FLAG_OPTIONAL, struct file_decapsulate, mtu),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t metrics_fields[] = {
+	CYAML_FIELD_STRING_PTR("listen", CYAML_FLAG_POINTER, struct file_metrics, listen, 1,
+			       IP_STRLEN + 8),
 	CYAML_FIELD_END,
 };
 
@@ -58,6 +73,8 @@ static const cyaml_schema_field_t config_fields[] = {
 				decapsulate_fields),
 	CYAML_FIELD_SEQUENCE("balancers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 			     struct file_config, balancers, &address_schema, 0, MPLB_MAX_BALANCERS),
+	CYAML_FIELD_MAPPING_PTR("metrics", CYAML_FLAG_OPTIONAL, struct file_config, metrics,
+				metrics_fields),
 	CYAML_FIELD_END,
 };
 
@@ -83,6 +100,8 @@ int server_mode_parse(const char *name, enum server_mode *out)
 
 size_t server_config_endpoints(const struct server_config *config)
 {
+	if (config->manager == SERVER_MANAGER_USERSPACE)
+		return 0;
 	if (config->initial == SERVER_INITIAL_KEEP || !config->dedicated.n)
 		return config->dedicated.n;
 	return config->dedicated.n + config->vips.n;
@@ -156,15 +175,16 @@ static int read_lists(struct server_config *c, const struct file_config *file)
 	return err ? -EINVAL : 0;
 }
 
-static int read_path_manager(const struct conf *conf, const char *text)
+static int read_path_manager(struct server_config *c, const char *text)
 {
 	if (!text || !strcmp(text, "kernel"))
-		return 0;
-	if (!strcmp(text, "userspace"))
-		return conf_error(conf, "path_manager",
-				  "this version manages paths in the kernel only; write kernel, or "
-				  "leave the key out");
-	return conf_error(conf, "path_manager", "'%s' is no path manager; write kernel", text);
+		c->manager = SERVER_MANAGER_KERNEL;
+	else if (!strcmp(text, "userspace"))
+		c->manager = SERVER_MANAGER_USERSPACE;
+	else
+		return conf_error(c->conf, "path_manager",
+				  "'%s' is no path manager; write kernel or userspace", text);
+	return 0;
 }
 
 static int read_initial(struct server_config *c, const char *text)
@@ -174,12 +194,38 @@ static int read_initial(struct server_config *c, const char *text)
 	else if (!strcmp(text, "keep"))
 		c->initial = SERVER_INITIAL_KEEP;
 	else if (!strcmp(text, "close"))
-		return conf_error(
-			c->conf, "initial_subflow",
-			"the kernel's path manager cannot close it; write backup or keep");
+		c->initial = SERVER_INITIAL_CLOSE;
 	else
 		return conf_error(c->conf, "initial_subflow",
-				  "'%s' is unknown; write backup or keep", text);
+				  "'%s' is unknown; write backup, keep, or close", text);
+	if (c->initial == SERVER_INITIAL_CLOSE && c->manager != SERVER_MANAGER_USERSPACE)
+		return conf_error(c->conf, "initial_subflow",
+				  "the kernel's path manager cannot close it; write backup or "
+				  "keep, or path_manager: userspace");
+	return 0;
+}
+
+static int read_metrics(struct server_config *c, const struct file_metrics *metrics)
+{
+	if (!metrics || (!ip_parse_port(metrics->listen, &c->metrics, &c->metrics_port) &&
+			 c->metrics_port))
+		return 0;
+	return conf_error(c->conf, "metrics.listen",
+			  "'%s' is not an address and port; write it like \"127.0.0.1:9181\"",
+			  metrics->listen);
+}
+
+/* 0 leaves the MSS alone. Below the least, IPv4 hosts need not take a packet (RFC 791, 3.1). */
+static int read_mtu(struct server_config *c, const uint32_t *mtu)
+{
+	c->mtu = SERVER_MTU_DEVICE;
+	if (!mtu)
+		return 0;
+	if (*mtu && (*mtu < MIN_MTU || *mtu > MAX_MTU))
+		return conf_error(c->conf, "decapsulate.mtu",
+				  "%u is no MTU; write %d to %d, or 0 to leave the MSS alone", *mtu,
+				  MIN_MTU, MAX_MTU);
+	c->mtu = (int)*mtu;
 	return 0;
 }
 
@@ -196,6 +242,8 @@ static int read_decapsulate(struct server_config *c, const struct file_config *f
 	}
 	c->device = d->device;
 	c->mode = d->mode ? *d->mode : SERVER_MODE_AUTO;
+	if (read_mtu(c, d->mtu))
+		return -EINVAL;
 	if (!file->balancers_count)
 		return conf_error(c->conf, "decapsulate",
 				  "nobody's packets would be decapsulated; list the balancers' "
@@ -223,13 +271,12 @@ static int check_endpoints(const struct server_config *c)
 {
 	size_t need = server_config_endpoints(c);
 
-	if (need <= MPTCP_PM_MAX_ENDPOINTS)
-		return 0;
 	if (c->dedicated.n > MPTCP_PM_MAX_ENDPOINTS)
 		return conf_error(c->conf, "dedicated",
-				  "%zu addresses, and the kernel has room for %d endpoints; list "
-				  "fewer",
+				  "%zu addresses, and there is room for %d; list fewer",
 				  c->dedicated.n, MPTCP_PM_MAX_ENDPOINTS);
+	if (need <= MPTCP_PM_MAX_ENDPOINTS)
+		return 0;
 	return conf_error(c->conf, "vips",
 			  "%zu VIPs and %zu dedicated addresses, and the kernel has room for %d "
 			  "endpoints; list fewer, or write initial_subflow: keep (VIPs then take "
@@ -242,9 +289,10 @@ static int read_config(struct server_config *c)
 	const struct file_config *file = c->file;
 	int err = read_lists(c, file);
 
-	err |= read_path_manager(c->conf, file->path_manager);
+	err |= read_path_manager(c, file->path_manager);
 	err |= read_initial(c, file->initial_subflow);
 	err |= read_decapsulate(c, file);
+	err |= read_metrics(c, file->metrics);
 	err |= check_overlap(c, "dedicated", file->dedicated, file->dedicated_count,
 			     "a dedicated address is this backend's own: remove it from one");
 	err |= check_overlap(c, "balancers", file->balancers, file->balancers_count,

@@ -12,6 +12,13 @@
 enum server_initial {
 	SERVER_INITIAL_BACKUP, /* the client is told with MP_PRIO to use it as a backup only */
 	SERVER_INITIAL_KEEP, /* nothing */
+	SERVER_INITIAL_CLOSE, /* it is closed; under the userspace path manager only */
+};
+
+/* Who decides about paths. */
+enum server_manager {
+	SERVER_MANAGER_KERNEL, /* the kernel, by its endpoints */
+	SERVER_MANAGER_USERSPACE, /* server-pm, per connection */
 };
 
 /* How the decapsulation is attached. */
@@ -20,6 +27,10 @@ enum server_mode {
 	SERVER_MODE_NATIVE,
 	SERVER_MODE_GENERIC,
 };
+
+/* What the MSS that VIPs announce is to fit, besides a MTU in bytes. */
+#define SERVER_MTU_DEVICE (-1) /* the device's own */
+#define SERVER_MTU_ANY	  0 /* the MSS is left alone */
 
 struct server_addresses {
 	struct ip *ip; /* in the order of the file */
@@ -31,9 +42,13 @@ struct server_config {
 	struct server_addresses vips;
 	struct server_addresses dedicated;
 	struct server_addresses balancers;
+	enum server_manager manager;
 	enum server_initial initial;
+	struct ip metrics; /* where metrics are served; family 0: nowhere */
+	unsigned int metrics_port; /* host byte order */
 	const char *device; /* NULL: no decapsulation */
 	enum server_mode mode;
+	int mtu; /* of the path from the balancers, bytes; or one of SERVER_MTU_* */
 	void *file; /* as libcyaml loaded it */
 };
 

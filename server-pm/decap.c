@@ -10,14 +10,13 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
 #include <xdp/libxdp.h>
 #include "lib/log.h"
 #include "object.h"
 
-#define MAX_PROG_MAPS 16 /* of a program that may be ours: ours has three */
+#define SKIP_DISPATCHER "LIBXDP_SKIP_DISPATCHER" /* libxdp: one program to a device */
 
 /* Our program on a device. */
 struct attached {
@@ -25,39 +24,6 @@ struct attached {
 	enum xdp_attach_mode mode;
 	bool legacy; /* on the hook itself, not in libxdp's dispatcher */
 };
-
-static __u32 map_id(int fd)
-{
-	struct bpf_map_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
-}
-
-static int prog_info(__u32 prog_id, struct bpf_prog_info *info)
-{
-	__u32 len = sizeof(*info);
-	int fd = bpf_prog_get_fd_by_id(prog_id), err;
-
-	if (fd < 0)
-		return -errno;
-	err = bpf_obj_get_info_by_fd(fd, info, &len) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static bool is_ours(const struct server_state *state, __u32 prog_id)
-{
-	__u32 id[MAX_PROG_MAPS] = { 0 }, ours = map_id(server_state_map(state, SERVER_MAP_VIPS));
-	struct bpf_prog_info info = { .nr_map_ids = MAX_PROG_MAPS, .map_ids = (__u64)(long)id };
-
-	if (!ours || prog_info(prog_id, &info))
-		return false;
-	for (__u32 i = 0; i < info.nr_map_ids && i < MAX_PROG_MAPS; i++)
-		if (id[i] == ours)
-			return true;
-	return false;
-}
 
 /* libxdp keeps its dispatcher's pins in /sys/fs/bpf, so that all programs of the machine share the
  * hook. Where that is no bpffs (ip netns exec hides it), ours has to do. */
@@ -87,7 +53,7 @@ static int find_ours(const struct server_state *state, const char *device, struc
 	prog = out->legacy ? xdp_multiprog__main_prog(mp) : xdp_multiprog__next_prog(NULL, mp);
 	while (prog && !found) {
 		out->id = xdp_program__id(prog);
-		found = is_ours(state, out->id);
+		found = server_object_is_ours(state, out->id);
 		prog = out->legacy ? NULL : xdp_multiprog__next_prog(prog, mp);
 	}
 	xdp_multiprog__close(mp);
@@ -123,7 +89,7 @@ const char *server_decap_foreign(const struct server_state *state, const char *d
 	if (libxdp_get_error(mp))
 		return NULL;
 	prog = xdp_multiprog__is_legacy(mp) ? xdp_multiprog__main_prog(mp) : NULL;
-	if (prog && (!state || !is_ours(state, xdp_program__id(prog)))) {
+	if (prog && (!state || !server_object_is_ours(state, xdp_program__id(prog)))) {
 		snprintf(buf, size, "%s", xdp_program__name(prog) ? xdp_program__name(prog) : "?");
 		name = buf;
 	}
@@ -133,35 +99,23 @@ const char *server_decap_foreign(const struct server_state *state, const char *d
 
 /* libxdp tries first whether the kernel can run its dispatcher, and libbpf complains at length
  * where it cannot: no news for an operator, since the program then has the hook to itself. */
-static int print_debug(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	char line[1024];
-
-	(void)level;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = '\0';
-	if (*line)
-		log_debug("%s", line);
-	return 0;
-}
-
 static int attach_quietly(struct xdp_program *prog, int ifindex, enum xdp_attach_mode mode)
 {
-	libbpf_print_fn_t was = libbpf_set_print(print_debug);
+	libbpf_print_fn_t was = libbpf_set_print(server_object_print_debug);
 	int err = xdp_program__attach(prog, ifindex, mode, 0);
 
 	libbpf_set_print(was);
 	return err;
 }
 
-static int attach_once(const struct server_state *state, int ifindex, enum xdp_attach_mode mode)
+static int attach_new(const struct server_state *state, int ifindex, enum xdp_attach_mode mode)
 {
 	struct xdp_program *prog;
 	struct bpf_object *object;
 	int err;
 
 	choose_libxdp_bpffs(state);
-	object = server_object_open(server_state_path(state), &err);
+	object = server_object_open(server_state_path(state), SERVER_PROGRAM, &err);
 	if (!object)
 		return err;
 	prog = xdp_program__from_bpf_obj(object, "xdp");
@@ -171,6 +125,24 @@ static int attach_once(const struct server_state *state, int ifindex, enum xdp_a
 		xdp_program__close(prog);
 	}
 	bpf_object__close(object);
+	return err;
+}
+
+/*
+ * A kernel that takes into account whether a function changes packets ("bpf: check changes_pkt_data
+ * property for extension programs", 6.13, and stable branches: 6.12) refuses ours in the dispatcher
+ * of an older libxdp (1.3 is one), whose slots do not say so. It then has the hook to itself, as on
+ * kernels that have no such programs at all.
+ */
+static int attach_once(const struct server_state *state, int ifindex, enum xdp_attach_mode mode)
+{
+	int err = attach_new(state, ifindex, mode);
+
+	if (err != -EINVAL || getenv(SKIP_DISPATCHER))
+		return err;
+	setenv(SKIP_DISPATCHER, "1", 1);
+	err = attach_new(state, ifindex, mode);
+	unsetenv(SKIP_DISPATCHER);
 	return err;
 }
 
@@ -268,25 +240,18 @@ static int replace_shared(const struct server_state *state, int ifindex, const s
 
 int server_decap_upgrade(const struct server_state *state, const char *device)
 {
-	struct bpf_prog_info old = { 0 }, new = { 0 };
-	__u32 len = sizeof(new);
 	struct attached at = { 0 };
 	struct bpf_object *object;
-	int fd, err = find_ours(state, device, &at);
+	int fd, same, err = find_ours(state, device, &at);
 
 	if (err <= 0)
 		return err;
-	object = server_object_open(server_state_path(state), &err);
-	if (!object)
-		return err;
-	err = bpf_object__load(object);
-	if (!err) {
-		fd = bpf_program__fd(bpf_object__find_program_by_name(object, SERVER_PROGRAM));
-		err = bpf_obj_get_info_by_fd(fd, &new, &len) ? -errno : prog_info(at.id, &old);
-		if (!err && memcmp(old.tag, new.tag, sizeof(new.tag)) != 0)
-			err = at.legacy ? replace_legacy((int)if_nametoindex(device), &at, fd)
-					: replace_shared(state, (int)if_nametoindex(device), &at);
-	}
+	fd = server_object_load(server_state_path(state), SERVER_PROGRAM, &object);
+	same = fd < 0 ? fd : server_object_same_code(fd, at.id);
+	err = same < 0 ? same : 0;
+	if (!same)
+		err = at.legacy ? replace_legacy((int)if_nametoindex(device), &at, fd)
+				: replace_shared(state, (int)if_nametoindex(device), &at);
 	bpf_object__close(object);
 	if (err)
 		log_error("device %s: the program cannot be replaced: %s; `clear`, then run again",

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the decapsulation's maps hold: VIPs, balancers, counters. */
+/* What the decapsulation's maps hold: VIPs, balancers, settings, counters. */
 #include <errno.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include "decap.h"
 #include "lib/log.h"
+#include "mplb/gue.h"
 
 static void server_key(const struct ip *ip, struct mplb_server_addr *key)
 {
@@ -53,15 +57,39 @@ static int fill_map(int fd, const char *what, const struct server_addresses *lis
 	return 0;
 }
 
+/* The longest that balancers of this config put in front of a packet: GUE, by their addresses'
+ * families. An IP-in-IP header is shorter. */
+static __u16 overhead_of(const struct server_addresses *balancers)
+{
+	for (size_t i = 0; i < balancers->n; i++)
+		if (balancers->ip[i].family == MPLB_FAMILY_6)
+			return sizeof(struct ipv6hdr) + sizeof(struct udphdr) + MPLB_GUE_LEN_6;
+	return sizeof(struct iphdr) + sizeof(struct udphdr) + MPLB_GUE_LEN_4;
+}
+
+static int fill_settings(int fd, const struct server_config *config)
+{
+	struct mplb_server_settings settings = { .overhead = overhead_of(&config->balancers) };
+	__u32 zero = 0;
+
+	if (config->mtu > 0)
+		settings.mtu = (__u16)config->mtu;
+	if (bpf_map_update_elem(fd, &zero, &settings, BPF_ANY))
+		return log_err_r(-errno, "map of the settings cannot be written: %s; run as root",
+				 strerror(errno));
+	return 0;
+}
+
 int server_decap_fill(const struct server_state *state, const struct server_config *config)
 {
 	bool want = config->device;
 	int err = fill_map(server_state_map(state, SERVER_MAP_VIPS), "VIPs",
 			   want ? &config->vips : NULL);
 
-	return err ? err
-		   : fill_map(server_state_map(state, SERVER_MAP_BALANCERS), "balancers",
-			      want ? &config->balancers : NULL);
+	err = err ? err
+		  : fill_map(server_state_map(state, SERVER_MAP_BALANCERS), "balancers",
+			     want ? &config->balancers : NULL);
+	return err ? err : fill_settings(server_state_map(state, SERVER_MAP_SETTINGS), config);
 }
 
 int server_decap_count(const struct server_state *state, enum mplb_server_reason reason,

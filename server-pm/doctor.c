@@ -14,9 +14,11 @@
 #include <linux/capability.h>
 #include "decap.h"
 #include "item.h"
+#include "item_sysctl.h"
 #include "lib/log.h"
 #include "lib/sysctl.h"
 #include "pins.h"
+#include "tc.h"
 
 struct examination {
 	const struct server_config *config;
@@ -63,7 +65,7 @@ static void examine_pins(struct examination *x)
 
 static void examine_mptcp(struct examination *x)
 {
-	char manager[32];
+	struct item_sysctl manager;
 
 	if (!x->machine.pm) {
 		blocker(x, "this kernel has no MPTCP; boot one built with CONFIG_MPTCP=y");
@@ -74,16 +76,11 @@ static void examine_mptcp(struct examination *x)
 	if (sysctl_number("net.mptcp.allow_join_initial_addr_port", -1) < 0)
 		blocker(x, "this kernel cannot tell clients not to join a VIP "
 			   "(net.mptcp.allow_join_initial_addr_port); boot Linux 5.14 or later");
-	if (!sysctl_read("net.mptcp.path_manager", manager, sizeof(manager))) {
-		if (strcmp(manager, "kernel") != 0)
-			blocker(x,
-				"sysctl net.mptcp.path_manager is %s; sysctl -w "
-				"net.mptcp.path_manager=kernel",
-				manager);
-	} else if (sysctl_number("net.mptcp.pm_type", 0) != 0) {
-		blocker(x, "sysctl net.mptcp.pm_type is not 0 (kernel); sysctl -w "
-			   "net.mptcp.pm_type=0");
-	}
+	if (x->config->manager == SERVER_MANAGER_USERSPACE &&
+	    !item_sysctl_manager(SERVER_MANAGER_USERSPACE, &manager))
+		blocker(x, "this kernel leaves path management to no program (it has neither "
+			   "net.mptcp.path_manager nor net.mptcp.pm_type); boot Linux 5.19 or "
+			   "later, or write path_manager: kernel");
 }
 
 /* True where the device is there and up. */
@@ -114,6 +111,19 @@ static long effective_rp_filter(const char *device)
 	return here > all ? here : all;
 }
 
+/* The programs for the second chance and the MSS hang on a clsact qdisc. */
+static void examine_qdisc(struct examination *x, const char *device)
+{
+	char kind[SERVER_TC_QDISC_LEN];
+
+	if (server_tc_qdisc(x->machine.route, device, kind) || !*kind || !strcmp(kind, "clsact"))
+		return;
+	blocker(x,
+		"device %s: its %s qdisc is where clsact has to be, which can do the same and "
+		"more; tc qdisc del dev %s %s",
+		device, kind, device, kind);
+}
+
 static void examine_device(struct examination *x)
 {
 	const char *device = x->config->device;
@@ -133,6 +143,7 @@ static void examine_device(struct examination *x)
 			"dev "
 			"%s xdp off (or xdpgeneric off)",
 			device, name, device);
+	examine_qdisc(x, device);
 	if (!is_up(device))
 		fault(x, "device %s is down; ip link set dev %s up", device, device);
 	if (effective_rp_filter(device) == 1)

@@ -12,13 +12,14 @@
 #include "item_sysctl.h"
 #include "lib/log.h"
 #include "lib/sysctl.h"
+#include "tc.h"
 
 /* ---- sysctls ---- */
 
 static int sysctl_look(const struct item_place *place, const struct mplb_server_item *item)
 {
 	(void)place;
-	return item_sysctl_ok(item->name);
+	return item_sysctl_ok(item->name, item->value);
 }
 
 static void sysctl_remember(const struct item_place *place, struct mplb_server_item *item)
@@ -249,6 +250,46 @@ static int xdp_take(const struct item_place *place, const struct mplb_server_ite
 	return server_decap_detach(place->state, item->name);
 }
 
+/* ---- the tc programs ---- */
+
+/* What the item says was there before: the qdisc that both programs hang on. */
+#define QDISC_OURS "no clsact"
+
+static enum server_tc tc_of(const struct mplb_server_item *item)
+{
+	return item->kind == MPLB_SERVER_PASS_ON ? SERVER_TC_PASS_ON : SERVER_TC_MSS;
+}
+
+/* Another's program that has our handle is in the way; -EEXIST is for endpoints. */
+static int tc_look(const struct item_place *place, const struct mplb_server_item *item)
+{
+	int err = server_tc_look(place->state, item->name, tc_of(item));
+
+	return err == -ENODEV ? 0 : err == -EEXIST ? -EBUSY : err;
+}
+
+static void tc_remember(const struct item_place *place, struct mplb_server_item *item)
+{
+	char kind[SERVER_TC_QDISC_LEN];
+
+	if (!server_tc_qdisc(place->machine->route, item->name, kind))
+		snprintf(item->before, sizeof(item->before), "%s", *kind ? kind : QDISC_OURS);
+}
+
+static int tc_put(const struct item_place *place, const struct mplb_server_item *item)
+{
+	return server_tc_attach(place->state, place->machine->route, item->name, tc_of(item));
+}
+
+static int tc_take(const struct item_place *place, const struct mplb_server_item *item)
+{
+	int err = server_tc_detach(place->state, item->name, tc_of(item));
+
+	if (err || strcmp(item->before, QDISC_OURS) != 0)
+		return err;
+	return server_tc_remove_qdisc(place->machine->route, item->name);
+}
+
 static void remember_nothing(const struct item_place *place, struct mplb_server_item *item)
 {
 	(void)place;
@@ -284,6 +325,8 @@ static const struct item_ops {
 				  address_take },
 	[MPLB_SERVER_ENDPOINT] = { "endpoint", endpoint_look, remember_nothing, endpoint_put,
 				   endpoint_take },
+	[MPLB_SERVER_PASS_ON] = { "second chance", tc_look, tc_remember, tc_put, tc_take },
+	[MPLB_SERVER_MSS] = { "VIPs' MSS", tc_look, tc_remember, tc_put, tc_take },
 	[MPLB_SERVER_XDP] = { "decapsulation", xdp_look, remember_nothing, xdp_put, xdp_take },
 };
 

@@ -17,6 +17,9 @@
 #define ADD_ADDR_TIMEOUT_FLAT	 "1"
 #define ADD_ADDR_TIMEOUT_HIGHEST "120" /* the default */
 
+#define PATH_MANAGER "net.mptcp.path_manager" /* from 6.15 on; pm_type follows it */
+#define PM_TYPE	     "net.mptcp.pm_type" /* from 5.19 on */
+
 static bool zero(long value)
 {
 	return value == 0;
@@ -62,8 +65,31 @@ bool item_sysctl(size_t i, struct item_sysctl *out)
 	return true;
 }
 
-int item_sysctl_ok(const char *name)
+bool item_sysctl_manager(enum server_manager manager, struct item_sysctl *out)
 {
+	bool userspace = manager == SERVER_MANAGER_USERSPACE;
+	char value[32];
+
+	if (!sysctl_read(PATH_MANAGER, value, sizeof(value)))
+		*out = (struct item_sysctl){ PATH_MANAGER, userspace ? "userspace" : "kernel" };
+	else if (!sysctl_read(PM_TYPE, value, sizeof(value)))
+		*out = (struct item_sysctl){ PM_TYPE, userspace ? "1" : "0" };
+	else
+		return false;
+	return true;
+}
+
+static int is_value(const char *name, const char *wanted)
+{
+	char value[32];
+
+	return !sysctl_read(name, value, sizeof(value)) && !strcmp(value, wanted);
+}
+
+int item_sysctl_ok(const char *name, const char *wanted)
+{
+	if (!strcmp(name, PATH_MANAGER) || !strcmp(name, PM_TYPE))
+		return is_value(name, wanted);
 	for (size_t i = 0; i < sizeof(sysctls) / sizeof(*sysctls); i++)
 		if (!strcmp(sysctls[i].sysctl.name, name))
 			return sysctls[i].ok(sysctl_number(name, -1));

@@ -147,7 +147,8 @@ static int rest(const struct item_place *place, const struct mplb_server_item *i
 	return err ? err : server_state_save(place->state, &copy);
 }
 
-int keeper_take_back(const struct item_place *place, const struct mplb_server_item *plan, size_t n)
+int keeper_take_back(const struct item_place *place, const struct mplb_server_item *plan, size_t n,
+		     bool leave_endpoints)
 {
 	const struct mplb_server_item *items;
 	size_t count = server_state_items(place->state, &items);
@@ -157,7 +158,8 @@ int keeper_take_back(const struct item_place *place, const struct mplb_server_it
 		for (size_t i = 0; i < count; i++) {
 			int err = 0;
 
-			if (items[i].kind != kind || is_planned(&items[i], plan, n))
+			if (items[i].kind != kind || is_planned(&items[i], plan, n) ||
+			    (leave_endpoints && kind == MPLB_SERVER_ENDPOINT))
 				continue;
 			if (is_staying_vip(&items[i], plan, n))
 				err = rest(place, &items[i]);

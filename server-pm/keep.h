@@ -22,8 +22,10 @@ struct keeper {
  * returns the first one (-errno), each logged. */
 int keeper_pass(struct keeper *k);
 
-/* Takes back what the state has and the plan (n items, may be 0) has not, last things first. 0 or
- * the first -errno, logged; what could not be taken back stays in the state. */
-int keeper_take_back(const struct item_place *place, const struct mplb_server_item *plan, size_t n);
+/* Takes back what the state has and the plan (n items, may be 0) has not, last things first, but,
+ * with leave_endpoints, no endpoint. 0 or the first -errno, logged; what could not be taken back
+ * stays in the state. */
+int keeper_take_back(const struct item_place *place, const struct mplb_server_item *plan, size_t n,
+		     bool leave_endpoints);
 
 #endif

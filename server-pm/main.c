@@ -51,6 +51,8 @@ static const struct command {
 	  "validate the config, then say what on this machine is in its way" },
 	{ "status", server_cmd_status, status_options, false, "status [-j]",
 	  "what is set up, whether it is in place, and counters (the default)" },
+	{ "connections", server_cmd_connections, status_options, false, "connections [-j]",
+	  "the live MPTCP connections that clients have opened, and which way they go" },
 	{ "clear", server_cmd_clear, no_options, false, "clear",
 	  "take back exactly what run has set" },
 	{ "help", cmd_help, no_options, false, "help [COMMAND]", "this text, or about a command" },

@@ -43,6 +43,9 @@ static void plan_sysctls(struct plan *plan, const struct server_config *config)
 {
 	struct item_sysctl s;
 
+	/* First, so that no connection begins under the other one once the rest is there. */
+	if (item_sysctl_manager(config->manager, &s))
+		plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
 	for (size_t i = 0; item_sysctl(i, &s); i++)
 		if (!s.ipv4_only || has_ipv4(&config->vips))
 			plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
@@ -74,6 +77,31 @@ static void plan_addresses(struct plan *plan, enum mplb_server_kind kind, const 
 	}
 }
 
+/* In this order: what XDP marks for another backend, a program must be there to send. */
+static void plan_device(struct plan *plan, const struct server_config *config)
+{
+	char value[MPLB_SERVER_VALUE_LEN];
+
+	plan_add(plan, MPLB_SERVER_PASS_ON, config->device, "on ingress");
+	if (config->mtu == SERVER_MTU_DEVICE)
+		plan_add(plan, MPLB_SERVER_MSS, config->device, "by the device's MTU");
+	if (config->mtu > 0) {
+		snprintf(value, sizeof(value), "by MTU %d", config->mtu);
+		plan_add(plan, MPLB_SERVER_MSS, config->device, value);
+	}
+	plan_add(plan, MPLB_SERVER_XDP, config->device, server_mode_name(config->mode));
+}
+
+static void plan_endpoints(struct plan *plan, const struct server_config *config)
+{
+	plan_addresses(plan, MPLB_SERVER_ENDPOINT, "", "signal", MPTCP_PM_ADDR_FLAG_SIGNAL,
+		       &config->dedicated);
+	/* Without a dedicated address there is nothing to prefer to the VIP's subflow. */
+	if (config->initial == SERVER_INITIAL_BACKUP && config->dedicated.n)
+		plan_addresses(plan, MPLB_SERVER_ENDPOINT, "", "backup", MPTCP_PM_ADDR_FLAG_BACKUP,
+			       &config->vips);
+}
+
 int item_plan(const struct server_config *config, struct mplb_server_item **out)
 {
 	/* Each VIP may be an address and an endpoint; a few sysctls, a limit, the decapsulation. */
@@ -85,14 +113,10 @@ int item_plan(const struct server_config *config, struct mplb_server_item **out)
 	plan_sysctls(&plan, config);
 	plan_limits(&plan, config);
 	plan_addresses(&plan, MPLB_SERVER_ADDRESS, "lo", "on lo", 0, &config->vips);
-	plan_addresses(&plan, MPLB_SERVER_ENDPOINT, "", "signal", MPTCP_PM_ADDR_FLAG_SIGNAL,
-		       &config->dedicated);
-	/* Without a dedicated address there is nothing to prefer to the VIP's subflow. */
-	if (config->initial == SERVER_INITIAL_BACKUP && config->dedicated.n)
-		plan_addresses(&plan, MPLB_SERVER_ENDPOINT, "", "backup", MPTCP_PM_ADDR_FLAG_BACKUP,
-			       &config->vips);
+	if (config->manager == SERVER_MANAGER_KERNEL)
+		plan_endpoints(&plan, config);
 	if (config->device)
-		plan_add(&plan, MPLB_SERVER_XDP, config->device, server_mode_name(config->mode));
+		plan_device(&plan, config);
 	*out = plan.item;
 	return plan.n;
 }

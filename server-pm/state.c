@@ -18,9 +18,8 @@
 #include "pins.h"
 
 static const char *const map_names[SERVER_MAP_MAX] = {
-	[SERVER_MAP_BALANCERS] = "server_balancers",
-	[SERVER_MAP_VIPS] = "server_vips",
-	[SERVER_MAP_COUNTS] = "server_counts",
+	[SERVER_MAP_BALANCERS] = "server_balancers", [SERVER_MAP_VIPS] = "server_vips",
+	[SERVER_MAP_COUNTS] = "server_counts",	     [SERVER_MAP_SETTINGS] = "server_settings",
 	[SERVER_MAP_STATE] = "server_state",
 };
 
@@ -74,11 +73,10 @@ static bool have_pins(const struct server_state *state)
 static int make_maps(struct server_state *state)
 {
 	int err;
-	struct bpf_object *object = server_object_open(state->path, &err);
+	struct bpf_object *object = server_object_open(state->path, NULL, &err);
 
 	if (!object)
 		return err;
-	bpf_program__set_autoload(bpf_object__find_program_by_name(object, SERVER_PROGRAM), false);
 	err = bpf_object__load(object);
 	bpf_object__close(object);
 	if (err)

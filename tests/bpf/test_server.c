@@ -3,41 +3,19 @@
 #include <criterion/criterion.h>
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <netinet/ip6.h>
-#include "bpf/server.skel.h"
-#include "lib/ip.h"
-#include "mplb/server.h"
+#include "server_rig.h"
 
-#define CASES(a)  (sizeof(a) / sizeof(*(a)))
-#define FRAME_MAX 512
-#define PAYLOAD	  40 /* bytes behind the inner IP header: a TCP header with MPTCP options */
+#define CASES(a) (sizeof(a) / sizeof(*(a)))
+#define PAYLOAD	 40 /* bytes behind the inner IP header: a TCP header with MPTCP options */
 
-#define BALANCER4 "10.0.0.2"
-#define BALANCER6 "fd00::2"
-#define BACKEND4  "10.0.0.11"
-#define BACKEND6  "fd00::11"
-#define VIP4	  "198.51.100.1"
-#define VIP6	  "2001:db8::1"
-#define CLIENT4	  "192.0.2.7"
-#define CLIENT6	  "2001:db8:f::7"
-#define STRANGER4 "10.0.0.66"
-#define STRANGER6 "fd00::66"
-#define OTHER4	  "198.51.100.99"
-#define OTHER6	  "2001:db8::99"
-
-struct frame {
-	__u8 byte[FRAME_MAX];
-	__u32 len;
-};
+#define CLIENT4 "192.0.2.7"
+#define CLIENT6 "2001:db8:f::7"
 
 /* ---- a builder: headers one behind the other ---- */
 
@@ -57,9 +35,9 @@ static void put_eth(struct frame *f, __u16 proto)
 {
 	static const __u8 macs[12] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
 
-	memcpy(f->byte, macs, sizeof(macs));
-	f->byte[12] = (__u8)(proto >> 8);
-	f->byte[13] = (__u8)proto;
+	memcpy(f->at, macs, sizeof(macs));
+	f->at[12] = (__u8)(proto >> 8);
+	f->at[13] = (__u8)proto;
 	f->len = ETH_HLEN;
 }
 
@@ -67,9 +45,8 @@ static void put_eth(struct frame *f, __u16 proto)
 static void put_ip(struct frame *f, const char *src, const char *dst, __u8 proto, __u8 tos,
 		   __u16 len)
 {
-	struct ip a, b;
+	struct ip a = server_rig_ip(src), b = server_rig_ip(dst);
 
-	cr_assert(!ip_parse(src, &a) && !ip_parse(dst, &b));
 	if (a.family == MPLB_FAMILY_4) {
 		struct iphdr ip = { .version = 4,
 				    .ihl = 5,
@@ -82,7 +59,7 @@ static void put_ip(struct frame *f, const char *src, const char *dst, __u8 proto
 
 		ip.tot_len = htons((__u16)(sizeof(ip) + len));
 		ip.check = checksum(&ip, sizeof(ip));
-		memcpy(f->byte + f->len, &ip, sizeof(ip));
+		memcpy(f->at + f->len, &ip, sizeof(ip));
 		f->len += sizeof(ip);
 	} else {
 		struct ip6_hdr ip6 = { .ip6_flow = htonl(6u << 28 | (__u32)tos << 20 | 0x54321),
@@ -92,7 +69,7 @@ static void put_ip(struct frame *f, const char *src, const char *dst, __u8 proto
 
 		memcpy(&ip6.ip6_src, &a.addr, 16);
 		memcpy(&ip6.ip6_dst, &b.addr, 16);
-		memcpy(f->byte + f->len, &ip6, sizeof(ip6));
+		memcpy(f->at + f->len, &ip6, sizeof(ip6));
 		f->len += sizeof(ip6);
 	}
 }
@@ -100,7 +77,7 @@ static void put_ip(struct frame *f, const char *src, const char *dst, __u8 proto
 static void put_payload(struct frame *f, __u32 len)
 {
 	for (__u32 i = 0; i < len; i++)
-		f->byte[f->len++] = (__u8)(i * 7 + 1);
+		f->at[f->len++] = (__u8)(i * 7 + 1);
 }
 
 /* What a case is made of; what is left out is as a balancer would send it. */
@@ -148,14 +125,14 @@ static struct frame wrapped(const struct shape *s)
 			   : BALANCER4,
 	       s->outer6 ? BACKEND6 : BACKEND4, s->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
 	       s->outer_tos, (__u16)(inner.len - ETH_HLEN));
-	memcpy(f.byte + f.len, inner.byte + ETH_HLEN, inner.len - ETH_HLEN);
+	memcpy(f.at + f.len, inner.at + ETH_HLEN, inner.len - ETH_HLEN);
 	f.len += inner.len - ETH_HLEN;
 	return f;
 }
 
 static struct iphdr *outer4(struct frame *f)
 {
-	return (struct iphdr *)(f->byte + ETH_HLEN);
+	return (struct iphdr *)(f->at + ETH_HLEN);
 }
 
 static void fix_outer4(struct frame *f)
@@ -166,85 +143,30 @@ static void fix_outer4(struct frame *f)
 
 /* ---- the program under test ---- */
 
-static struct server_bpf *skel;
-
-static void list(struct bpf_map *map, const char *text)
-{
-	struct mplb_server_addr key = { 0 };
-	__u8 one = 1;
-	struct ip ip;
-
-	cr_assert(!ip_parse(text, &ip));
-	key.addr = ip.addr;
-	key.family = ip.family;
-	cr_assert(!bpf_map__update_elem(map, &key, sizeof(key), &one, sizeof(one), BPF_ANY));
-}
+static struct server_rig rig;
 
 static void set_up(void)
 {
-	skel = server_bpf__open_and_load();
-	cr_assert(skel, "the program does not load: %s (root?)", strerror(errno));
-	list(skel->maps.server_balancers, BALANCER4);
-	list(skel->maps.server_balancers, BALANCER6);
-	list(skel->maps.server_vips, VIP4);
-	list(skel->maps.server_vips, VIP6);
+	server_rig_open(&rig);
 }
 
 static void tear_down(void)
 {
-	server_bpf__destroy(skel);
+	server_rig_close(&rig);
 }
 
-static struct mplb_server_count count_of(unsigned int reason)
-{
-	int cpus = libbpf_num_possible_cpus();
-	struct mplb_server_count sum = { 0 }, *each = calloc((size_t)cpus, sizeof(*each));
-	__u32 key = reason;
-
-	cr_assert(each && !bpf_map_lookup_elem(bpf_map__fd(skel->maps.server_counts), &key, each));
-	for (int i = 0; i < cpus; i++) {
-		sum.packets += each[i].packets;
-		sum.bytes += each[i].bytes;
-	}
-	free(each);
-	return sum;
-}
-
-/* Runs the program on in; the frame after it in *out, the one reason that counted in *reason. */
 static int run(const struct frame *in, struct frame *out, unsigned int *reason)
 {
-	struct mplb_server_count before[MPLB_SERVER_R_MAX];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->byte, .data_size_in = in->len,
-		    .data_out = out->byte, .data_size_out = sizeof(out->byte), .repeat = 1);
-
-	*reason = MPLB_SERVER_R_MAX;
-	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++)
-		before[i] = count_of(i);
-	cr_assert(!bpf_prog_test_run_opts(bpf_program__fd(skel->progs.mplb_server), &opts), "%s",
-		  strerror(errno));
-	out->len = opts.data_size_out;
-	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++) {
-		struct mplb_server_count now = count_of(i);
-
-		if (now.packets == before[i].packets)
-			continue;
-		cr_expect_eq(now.packets, before[i].packets + 1);
-		cr_expect_eq(now.bytes, before[i].bytes + in->len);
-		cr_expect_eq(*reason, MPLB_SERVER_R_MAX, "two reasons counted");
-		*reason = i;
-	}
-	return (int)opts.retval;
+	return server_rig_run(&rig, in, out, reason);
 }
 
 static void expect_same(const char *name, const struct frame *want, const struct frame *got)
 {
-	cr_expect_eq(got->len, want->len, "%s: %u bytes, not %u", name, got->len, want->len);
-	for (__u32 i = 0; i < want->len && i < got->len; i++)
-		if (want->byte[i] != got->byte[i]) {
-			cr_expect_fail("%s: byte %u is %02x, not %02x", name, i, got->byte[i],
-				       want->byte[i]);
-			return;
-		}
+	int at = frame_diff(want, got);
+
+	cr_expect_eq(got->len, want->len, "%s: %zu bytes, not %zu", name, got->len, want->len);
+	cr_expect_eq(at, -1, "%s: byte %d is %02x, not %02x", name, at, got->at[at < 0 ? 0 : at],
+		     want->at[at < 0 ? 0 : at]);
 }
 
 /* The frame is passed on, untouched, for this reason. */
@@ -296,9 +218,9 @@ Test(server, padding_behind_the_outer_packet_is_no_harm)
 		struct frame in = wrapped(&families[i].shape);
 		struct frame want = plain(&families[i].shape, 0);
 
-		memset(in.byte + in.len, 0, 9);
+		memset(in.at + in.len, 0, 9);
 		in.len += 9;
-		memset(want.byte + want.len, 0, 9);
+		memset(want.at + want.len, 0, 9);
 		want.len += 9;
 		expect_stripped(families[i].name, &in, &want);
 	}
@@ -370,7 +292,7 @@ Test(server, an_inner_packet_cut_at_any_byte_is_left_alone)
 				want = MPLB_SERVER_R_INNER_TRUNCATED;
 			in.len = len;
 			if (s->outer6) {
-				((struct ip6_hdr *)(in.byte + ETH_HLEN))->ip6_plen =
+				((struct ip6_hdr *)(in.at + ETH_HLEN))->ip6_plen =
 					htons((__u16)(len - begin));
 			} else {
 				outer4(&in)->tot_len = htons((__u16)(len - ETH_HLEN));
@@ -433,7 +355,7 @@ Test(server, malformed_and_fragmented_packets_are_left_alone)
 		struct shape s = { .outer6 = broken[i].six, .inner6 = broken[i].six };
 		struct frame in = wrapped(&s);
 
-		in.byte[broken[i].offset] = broken[i].value;
+		in.at[broken[i].offset] = broken[i].value;
 		if (broken[i].fix)
 			fix_outer4(&in);
 		expect_untouched(broken[i].name, &in, broken[i].reason);
@@ -468,7 +390,7 @@ Test(server, ipv6_extension_headers_are_left_alone)
 		put_eth(&in, ETH_P_IPV6);
 		put_ip(&in, BALANCER6, BACKEND6, cases[i].extension, 0, 8 + 20 + PAYLOAD);
 		put_payload(&in, 8);
-		in.byte[in.len - 8] = cases[i].next;
+		in.at[in.len - 8] = cases[i].next;
 		put_ip(&in, CLIENT4, VIP4, IPPROTO_TCP, 0, PAYLOAD);
 		put_payload(&in, PAYLOAD);
 		expect_untouched(cases[i].name, &in, cases[i].reason);
@@ -541,7 +463,7 @@ Test(server, one_layer_only)
 		struct frame *f = i ? &want : &in;
 
 		put_ip(f, BALANCER4, VIP4, IPPROTO_IPIP, 0, (__u16)(inner.len - ETH_HLEN));
-		memcpy(f->byte + f->len, inner.byte + ETH_HLEN, inner.len - ETH_HLEN);
+		memcpy(f->at + f->len, inner.at + ETH_HLEN, inner.len - ETH_HLEN);
 		f->len += inner.len - ETH_HLEN;
 	}
 	expect_stripped("tunnel in tunnel", &in, &want);

@@ -66,18 +66,15 @@ static const struct {
 	{ "a VIP that is a balancer",
 	  "vips: [198.51.100.1]\ndecapsulate: {device: eth0}\nbalancers: [198.51.100.1]\n",
 	  { ":3: balancers[0]: 198.51.100.1 is also in vips; give the address that" } },
-	{ "the userspace path manager",
-	  "vips: [198.51.100.1]\npath_manager: userspace\n",
-	  { ":2: path_manager: this version manages paths in the kernel only" } },
 	{ "an unknown path manager",
 	  "vips: [198.51.100.1]\npath_manager: magic\n",
-	  { ":2: path_manager: 'magic' is no path manager" } },
+	  { ":2: path_manager: 'magic' is no path manager; write kernel or userspace" } },
 	{ "closing the initial subflow",
 	  "vips: [198.51.100.1]\ninitial_subflow: close\n",
 	  { ":2: initial_subflow: the kernel's path manager cannot close it" } },
 	{ "an unknown initial subflow",
 	  "vips: [198.51.100.1]\ninitial_subflow: drop\n",
-	  { ":2: initial_subflow: 'drop' is unknown; write backup or keep" } },
+	  { ":2: initial_subflow: 'drop' is unknown; write backup, keep, or close" } },
 	{ "decapsulation for nobody",
 	  "vips: [198.51.100.1]\ndecapsulate: {device: eth0}\n",
 	  { ":2: decapsulate: nobody's packets would be decapsulated" } },
@@ -90,6 +87,15 @@ static const struct {
 	{ "an unknown mode",
 	  "vips: [198.51.100.1]\ndecapsulate: {device: e, mode: offload}\nbalancers: [10.0.0.2]\n",
 	  { ":2: decapsulate.mode: " } },
+	{ "a MTU that no host need take",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: e, mtu: 575}\nbalancers: [10.0.0.2]\n",
+	  { ":2: decapsulate.mtu: 575 is no MTU; write 576 to 65535, or 0 to" } },
+	{ "a MTU that no packet has",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: e, mtu: 65536}\nbalancers: [10.0.0.2]\n",
+	  { ":2: decapsulate.mtu: 65536 is no MTU" } },
+	{ "a MTU that is a word",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: e, mtu: auto}\nbalancers: [10.0.0.2]\n",
+	  { ":2: decapsulate.mtu: " } },
 	{ "a device name that is too long",
 	  "vips: [198.51.100.1]\ndecapsulate: {device: abcdefghijklmnop}\nbalancers: [10.0.0.2]\n",
 	  { ":2: decapsulate.device: " } },
@@ -97,9 +103,13 @@ static const struct {
 	  "vips: [198.51.100.1]\nbalancers: [10.0.0.2]\n",
 	  { ":2: balancers: is of use with decapsulate only" } },
 	{ "an unknown key", "vips: [198.51.100.1]\nguard: on\n", { ":2: ", "guard" } },
-	{ "another unknown key",
-	  "vips: [198.51.100.1]\nmetrics: {listen: \"127.0.0.1:1\"}\n",
-	  { ":2: ", "metrics" } },
+	{ "metrics on a port alone",
+	  "vips: [198.51.100.1]\nmetrics: {listen: \"9181\"}\n",
+	  { ":2: metrics.listen: '9181' is not an address and port" } },
+	{ "metrics without a port",
+	  "vips: [198.51.100.1]\nmetrics: {listen: \"127.0.0.1\"}\n",
+	  { ":2: metrics.listen: '127.0.0.1' is not an address and port" } },
+	{ "metrics nowhere", "vips: [198.51.100.1]\nmetrics: {}\n", { ":2: ", "listen" } },
 	{ "more endpoints than the kernel takes",
 	  "vips: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6, 192.0.2.7, "
 	  "192.0.2.8]\ndedicated: [10.0.0.1]\n",
@@ -175,6 +185,25 @@ Test(server_config, everything)
 	cr_expect_not(has_leaks());
 }
 
+Test(server_config, userspace)
+{
+	struct server_config *c = load_good("vips: [198.51.100.1, 198.51.100.2]\n"
+					    "dedicated: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, "
+					    "10.0.0.5, 10.0.0.6, 10.0.0.7, 10.0.0.8]\n"
+					    "path_manager: userspace\n"
+					    "initial_subflow: close\n"
+					    "metrics: {listen: \"[::1]:9181\"}\n");
+	char text[IP_STRLEN];
+
+	cr_expect_eq(c->manager, SERVER_MANAGER_USERSPACE);
+	cr_expect_eq(c->initial, SERVER_INITIAL_CLOSE);
+	cr_expect_eq(server_config_endpoints(c), 0, "it makes no endpoints");
+	cr_expect_str_eq(ip_format(&c->metrics, text), "::1");
+	cr_expect_eq(c->metrics_port, 9181);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
 /* The plan's item of this kind about this subject, or NULL. */
 static const struct mplb_server_item *planned(const struct mplb_server_item *plan, int n, int kind,
 					      const char *subject)
@@ -210,6 +239,70 @@ Test(server_plan, what_a_config_asks_for)
 	cr_expect_eq(plan[n - 1].kind, MPLB_SERVER_XDP, "the decapsulation comes last");
 	for (int i = 1; i < n; i++)
 		cr_expect_leq(plan[i - 1].kind, plan[i].kind, "kinds are in order");
+	free(plan);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+/* What XDP makes packets for another backend, tc must be there to send. */
+Test(server_plan, the_second_chance_comes_before_the_decapsulation)
+{
+	struct server_config *c = load_good("vips: [198.51.100.1]\n"
+					    "decapsulate: {device: eth0}\nbalancers: [10.0.0.2]\n");
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan);
+
+	cr_assert_geq(n, 3);
+	cr_expect_eq(plan[n - 3].kind, MPLB_SERVER_PASS_ON);
+	cr_expect_eq(plan[n - 2].kind, MPLB_SERVER_MSS);
+	cr_expect_eq(plan[n - 1].kind, MPLB_SERVER_XDP);
+	cr_expect_str_eq(plan[n - 2].value, "by the device's MTU");
+	free(plan);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, the_mss_follows_the_mtu_that_is_given)
+{
+	static const struct {
+		const char *mtu, *value;
+	} cases[] = { { "0", NULL }, { "576", "by MTU 576" }, { "65535", "by MTU 65535" } };
+
+	for (size_t i = 0; i < CASES(cases); i++) {
+		const struct mplb_server_item *item;
+		struct mplb_server_item *plan;
+		struct server_config *c;
+		char text[256];
+		int n;
+
+		snprintf(text, sizeof(text),
+			 "vips: [198.51.100.1]\ndecapsulate: {device: eth0, mtu: %s}\n"
+			 "balancers: [10.0.0.2]\n",
+			 cases[i].mtu);
+		c = load_good(text);
+		n = item_plan(c, &plan);
+		cr_assert_gt(n, 0);
+		item = planned(plan, n, MPLB_SERVER_MSS, "eth0");
+		cr_expect_eq(!item, !cases[i].value, "mtu: %s", cases[i].mtu);
+		if (item && cases[i].value)
+			cr_expect_str_eq(item->value, cases[i].value);
+		free(plan);
+		server_config_free(c);
+	}
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, userspace_needs_no_endpoints)
+{
+	struct server_config *c = load_good("vips: [198.51.100.1]\ndedicated: [10.0.0.1]\n"
+					    "path_manager: userspace\n");
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan);
+
+	cr_assert_gt(n, 0);
+	for (int i = 0; i < n; i++)
+		cr_expect_neq(plan[i].kind, MPLB_SERVER_ENDPOINT);
+	cr_expect(planned(plan, n, MPLB_SERVER_SYSCTL, "net.mptcp.allow_join_initial_addr_port"));
 	free(plan);
 	server_config_free(c);
 	cr_expect_not(has_leaks());

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MPLB_SERVER_USERSPACE_H
+#define MPLB_SERVER_USERSPACE_H
+
+#include "config.h"
+#include "machine.h"
+#include "pm_engine.h"
+
+/*
+ * The userspace path manager: the kernel's events in, commands out, what is decided in between is
+ * pm_engine.h's matter.
+ */
+struct event_base;
+struct userspace;
+
+/* Takes over the connections that live, and follows them and those to come on the base's loop. The
+ * config outlives it. 0 with *out to be freed, or -errno, logged. */
+int userspace_new(struct event_base *base, const struct server_config *config,
+		  struct userspace **out);
+void userspace_free(struct userspace *u);
+
+/* After a look at the machine: announces addresses that came, takes back those that went, and has
+ * listeners where joins need them. */
+void userspace_look(struct userspace *u, const struct machine *machine);
+
+const struct pm_stats *userspace_stats(const struct userspace *u);
+/* Sockets opened because the application has none on a dedicated address. */
+size_t userspace_listeners(const struct userspace *u);
+
+#endif

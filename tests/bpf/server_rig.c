@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "server_rig.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/server.skel.h"
+#include "netns.h"
+#include "rig.h"
+
+struct ip server_rig_ip(const char *text)
+{
+	struct ip ip;
+
+	cr_assert(!ip_parse(text, &ip), "%s", text);
+	return ip;
+}
+
+static void list(struct bpf_map *map, const char *text)
+{
+	struct ip ip = server_rig_ip(text);
+	struct mplb_server_addr key = { .addr = ip.addr, .family = ip.family };
+	__u8 one = 1;
+
+	cr_assert(!bpf_map__update_elem(map, &key, sizeof(key), &one, sizeof(one), BPF_ANY));
+}
+
+void server_rig_open(struct server_rig *rig)
+{
+	if (geteuid())
+		rig_skip("not root: BPF programs cannot be loaded");
+	rig->skel = server_bpf__open_and_load();
+	cr_assert(rig->skel, "the programs do not load: %s", strerror(errno));
+	list(rig->skel->maps.server_balancers, BALANCER4);
+	list(rig->skel->maps.server_balancers, BALANCER6);
+	list(rig->skel->maps.server_vips, VIP4);
+	list(rig->skel->maps.server_vips, VIP6);
+}
+
+void server_rig_close(struct server_rig *rig)
+{
+	server_bpf__destroy(rig->skel);
+}
+
+void server_rig_settings(struct server_rig *rig, uint16_t overhead, uint16_t mtu)
+{
+	struct mplb_server_settings settings = { .overhead = overhead, .mtu = mtu };
+	__u32 zero = 0;
+
+	cr_assert(!bpf_map__update_elem(rig->skel->maps.server_settings, &zero, sizeof(zero),
+					&settings, sizeof(settings), BPF_ANY));
+}
+
+struct mplb_server_count server_rig_count(const struct server_rig *rig, unsigned int reason)
+{
+	struct mplb_server_count sum = { 0 }, *each;
+	int cpus = libbpf_num_possible_cpus();
+	__u32 key = reason;
+
+	each = calloc((size_t)cpus, sizeof(*each));
+	cr_assert(each &&
+		  !bpf_map_lookup_elem(bpf_map__fd(rig->skel->maps.server_counts), &key, each));
+	for (int i = 0; i < cpus; i++) {
+		sum.packets += each[i].packets;
+		sum.bytes += each[i].bytes;
+	}
+	free(each);
+	return sum;
+}
+
+static int run_program(const struct bpf_program *prog, const struct frame *in, struct frame *out)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->at, .data_size_in = (__u32)in->len,
+		    .data_out = out->at, .data_size_out = sizeof(out->at), .repeat = 1);
+
+	cr_assert(!bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), "%s", strerror(errno));
+	out->len = opts.data_size_out;
+	return (int)opts.retval;
+}
+
+int server_rig_run(const struct server_rig *rig, const struct frame *in, struct frame *out,
+		   unsigned int *reason)
+{
+	struct mplb_server_count before[MPLB_SERVER_R_MAX];
+	int verdict;
+
+	*reason = MPLB_SERVER_R_MAX;
+	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++)
+		before[i] = server_rig_count(rig, i);
+	verdict = run_program(rig->skel->progs.mplb_server, in, out);
+	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++) {
+		struct mplb_server_count now = server_rig_count(rig, i);
+
+		if (now.packets == before[i].packets)
+			continue;
+		cr_expect_eq(now.packets, before[i].packets + 1);
+		cr_expect_eq(now.bytes, before[i].bytes + in->len);
+		cr_expect_eq(*reason, MPLB_SERVER_R_MAX, "two reasons counted");
+		*reason = i;
+	}
+	return verdict;
+}
+
+int server_rig_pass_on(const struct server_rig *rig, const struct frame *in)
+{
+	struct frame out;
+	int verdict = run_program(rig->skel->progs.mplb_pass_on, in, &out);
+
+	cr_expect_eq(frame_diff(in, &out), -1, "tc changed the frame");
+	return verdict;
+}
+
+int server_rig_mss(const struct server_rig *rig, const struct frame *in, struct frame *out)
+{
+	return run_program(rig->skel->progs.mplb_mss, in, out);
+}
+
+void server_rig_netns(const char *const *addresses)
+{
+	cr_assert(!netns_enter());
+	for (; *addresses; addresses++)
+		cr_assert(!netns_addr("lo", *addresses, strchr(*addresses, ':') ? 128 : 32), "%s",
+			  *addresses);
+}
