@@ -1,0 +1,193 @@
+# shellcheck shell=bash disable=SC2119,SC2120 # functions whose arguments are optional
+# shellcheck disable=SC2034 # what mplb-testbed reads
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What scenarios (scenarios/*.sh) have in common: parameters, progress, results, verdicts, ways to
+# run the balancer, transfers and their statistics. mplb-testbed sources it after lib.sh, topology.sh
+# and link.sh.
+#
+# A scenario file says `about TEXT` and `param NAME DEFAULT TEXT`, and has a function scenario(), and,
+# if it has a plot, plot RESULT.json OUT.svg.
+
+declare -A P=()			# parameters: name -> value
+declare -A PARAM_HELP=()
+PARAM_ORDER=()
+ABOUT=
+VERDICTS='[]'
+BROKEN=0
+CELL=0
+
+about() {
+	ABOUT=$1
+}
+
+param() {
+	P[$1]=$2
+	PARAM_HELP[$1]=$3
+	PARAM_ORDER+=("$1")
+}
+
+# ---- results -----------------------------------------------------------------------------------
+
+# record JSON: a line of the result's "rows".
+record() {
+	jq -c . <<<"$1" >>"$TESTBED_DIR/rows"
+}
+
+# rows FILTER: over all rows so far, as an array.
+rows() {
+	jq -sr "$1" "$TESTBED_DIR/rows"
+}
+
+# verdict WHAT GOT WANT true|false: is a line of the result and of the output.
+verdict() {
+	VERDICTS=$(jq -c --arg what "$1" --arg got "$2" --arg want "$3" --argjson holds "$4" \
+		'. + [{what: $what, got: $got, want: $want, holds: $holds}]' <<<"$VERDICTS")
+	if [ "$4" = true ]; then
+		printf '  holds:  %s: %s (want %s)\n' "$1" "$2" "$3"
+	else
+		printf '  BROKEN: %s: %s (want %s)\n' "$1" "$2" "$3"
+		BROKEN=1
+	fi
+}
+
+# calc EXPRESSION: a number or true/false, by jq.
+calc() {
+	jq -nr "$1"
+}
+
+# progress TOTAL TEXT: one step done.
+progress() {
+	CELL=$((CELL + 1))
+	printf '  [%d/%d, %d s] %s\n' "$CELL" "$1" "$SECONDS" "$2" >&2
+}
+
+# ---- ways to run the service -------------------------------------------------------------------
+
+# congestion_control NAME: of client and servers. By route: the sysctl of a namespace takes only
+# what the host allows to everybody, and the host is not ours to change.
+congestion_control() {
+	local n
+
+	for n in "${BACKENDS[@]}"; do
+		ip -n "$(netns "$n")" route change default via 10.0.0.1 dev eth0 congctl "$1"
+	done
+	ip -n "$(netns client)" route change default via 192.0.2.1 dev eth0 congctl "$1"
+	ip -n "$(netns client)" route change default via 192.0.2.65 dev eth1 table 2 congctl "$1"
+}
+
+# bench_up: topology "lb" with a link (mplb-link "lan") in front of the balancer, everything of ours
+# running. Congestion control is that of parameter cc, whatever the host uses. Connections begin
+# afresh: what the kernel learnt from one is not used for the next. The client's first receive window
+# is large: with the default of 128 KB a Linux client leaves MPTCP senders waiting (docs/results.md
+# has the packets).
+bench_up() {
+	local n
+
+	topology_lb
+	link_splice lan switch lb lan
+	for n in client "${BACKENDS[@]}"; do
+		on "$n" sysctl -qw net.ipv4.tcp_no_metrics_save=1
+	done
+	congestion_control "${P[cc]:-cubic}"
+	on client sysctl -qw net.ipv4.tcp_rmem="4096 4194304 33554432"
+	client_endpoints subflow
+	serve_backends
+	lb_up
+	server_pm_up
+	MODE=mptcp
+}
+
+# mode MODE: how the following transfers go.
+#   tcp      plain TCP through the balancer
+#   mptcp    MPTCP, our path manager on the servers, our policy on the balancer
+#   unaware  MPTCP, a balancer that hashes joins as it hashes all else, servers that say nothing
+#   none     as mptcp, without a balancer: the router sends the VIP to server b1
+mode() {
+	local b
+
+	if [ "$1" = unaware ] && [ "$MODE" != unaware ]; then
+		for b in "${BACKENDS[@]}"; do
+			stop "pm-$b"
+			on "$b" sysctl -qw net.mptcp.allow_join_initial_addr_port=1
+			on "$b" ip mptcp endpoint flush
+		done
+		lb_apply mp_join=hash
+	elif [ "$1" != unaware ] && [ "$MODE" = unaware ]; then
+		lb_apply
+		server_pm_up
+	fi
+	if [ "$1" = none ]; then
+		ip -n "$(netns router)" route replace "$VIP4" via "$(lan4 b1)"
+	elif [ "$MODE" = none ]; then
+		vips_through lb
+	fi
+	MODE=$1
+}
+
+# answers_by direct|balancer: direct server return, or answers of the VIP by way of the balancer, as
+# with balancers that translate addresses or are the servers' gateway. Dedicated addresses never
+# pass the balancer.
+answers_by() {
+	local b
+
+	for b in "${BACKENDS[@]}"; do
+		if [ "$1" = balancer ]; then
+			ip -n "$(netns "$b")" route replace default via 10.0.0.2 table 9 \
+				congctl "${P[cc]:-cubic}"
+			ip -n "$(netns "$b")" rule add from "$VIP4" table 9
+		else
+			ip -n "$(netns "$b")" rule del from "$VIP4" table 9 2>/dev/null || true
+		fi
+	done
+	on lb sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 \
+		net.ipv4.conf.eth0.send_redirects=0
+}
+
+# impair KEY=VALUE...: packets on their way to the balancer; others are not touched.
+impair() {
+	link_tell lan '{"forth": null, "back": null}' >/dev/null
+	link_set lan forth "$@"
+}
+
+# ---- transfers ---------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016 # the dollars are jq's
+STATS='def at($p): sort | .[((length - 1) * $p) | round];
+	def stats: {median: at(0.5), p95: at(0.95), mean: (add / length), min: min, max: max};'
+
+# transfer LABEL BYTES COUNT [OPTIONS...]: one after another in the current mode. Prints JSON: how
+# many were served, completion times (ms, from connect() to the last byte), goodput of the median,
+# packets to the balancer and bytes by way per transfer.
+transfer() {
+	local label=$1 bytes=$2 count=$3 proto=mptcp before
+
+	shift 3
+	[ "$MODE" != tcp ] || proto=tcp
+	before=$(packets switch lb tx)
+	on client timeout 600 "$LOAD" get --connect "$VIP4:80" --proto "$proto" --bytes "$bytes" \
+		--count "$count" --timeout 120 --stall 60 "$@" -j \
+		>"$TESTBED_DIR/$label.out" 2>"$TESTBED_DIR/$label.err" || true
+	jq -e .count "$TESTBED_DIR/$label.out" >/dev/null 2>&1 ||
+		die "$label: the client broke down: $(tail -1 "$TESTBED_DIR/$label.err")"
+	jq -c --arg mode "$MODE" --argjson bytes "$(bytes_of "$bytes")" \
+		--argjson packets "$(($(packets switch lb tx) - before))" "$STATS"'
+		(.connections | map(select(.ok))) as $c | {mode: $mode, bytes: $bytes, count, ok, errors,
+		ms: ($c | map(.seconds * 1000) | if length > 0 then stats else null end),
+		set_up_ms: ($c | map(.connect_seconds * 1000) | if length > 0 then stats else null end),
+		balancer_packets: ($packets / .count), joined: (.joined // 0),
+		bytes_vip: ((.bytes_vip // .bytes) / .count),
+		bytes_dedicated: ((.bytes_dedicated // 0) / .count)}
+		| .goodput_mbit = if .ms then $bytes * 8e-3 / .ms.median else 0 end
+		| .goodput_mbit_mean = if .ms then $bytes * 8e-3 / .ms.mean else 0 end' \
+		"$TESTBED_DIR/$label.out"
+}
+
+# bytes_of 10k|10M|...
+bytes_of() {
+	case $1 in
+	*k) echo "${1%k}000" ;;
+	*M) echo "${1%M}000000" ;;
+	*) echo "$1" ;;
+	esac
+}
