@@ -260,12 +260,12 @@ static enum server_tc tc_of(const struct mplb_server_item *item)
 	return item->kind == MPLB_SERVER_PASS_ON ? SERVER_TC_PASS_ON : SERVER_TC_MSS;
 }
 
-/* Another's program that has our handle is in the way; -EEXIST is for endpoints. */
+/* Another's program in our place is in the way: putting ours there says so, and does not. */
 static int tc_look(const struct item_place *place, const struct mplb_server_item *item)
 {
 	int err = server_tc_look(place->state, item->name, tc_of(item));
 
-	return err == -ENODEV ? 0 : err == -EEXIST ? -EBUSY : err;
+	return err == -ENODEV || err == -EEXIST ? 0 : err;
 }
 
 static void tc_remember(const struct item_place *place, struct mplb_server_item *item)

@@ -224,6 +224,12 @@ int server_tc_attach(const struct server_state *state, struct nl *nl, const char
 	if (!if_nametoindex(device))
 		return log_err_r(-ENODEV, "device %s: no such device; `ip link` lists them",
 				 device);
+	if (server_tc_look(state, device, which) == -EEXIST)
+		return log_err_r(-EBUSY,
+				 "device %s: another program has our place on %s, priority %d and "
+				 "handle 0x%x; give it another: tc filter show dev %s %s",
+				 device, programs[which].side, PRIORITY, HANDLE, device,
+				 programs[which].side);
 	err = make_qdisc(nl, device);
 	if (err)
 		return err;
