@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <string.h>
 
+#include <linux/capability.h>
 #include "cmd.h"
 #include "connections.h"
 #include "lib/log.h"
 #include "lib/out.h"
+#include "machine.h"
 
 static const struct out_column columns[] = {
 	{ "token", "TOKEN" },
@@ -21,8 +23,14 @@ int server_cmd_connections(const struct server_options *options)
 {
 	struct nl *nl;
 	json_t *rows;
-	int err = nl_open(NETLINK_SOCK_DIAG, 0, &nl);
+	int err;
 
+	/* Without it the kernel lists the sockets all the same, and tells nothing of MPTCP. */
+	if (!(machine_capabilities() & 1ULL << CAP_NET_ADMIN)) {
+		log_error("no right to see MPTCP connections (CAP_NET_ADMIN); run as root");
+		return SERVER_REFUSED;
+	}
+	err = nl_open(NETLINK_SOCK_DIAG, 0, &nl);
 	if (err) {
 		log_error("sock_diag: %s; see that the process may open sockets", strerror(-err));
 		return SERVER_REFUSED;

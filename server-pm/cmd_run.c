@@ -88,11 +88,31 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(r->base);
 }
 
+/* What the userspace path manager knows of all connections need not be looked for in the sockets.
+ */
+static bool run_knows_connections(struct run *r, struct connection_counts *out)
+{
+	const size_t *state;
+
+	if (!r->userspace)
+		return false;
+	state = userspace_stats(r->userspace)->state;
+	if (state[PM_STATE_UNMANAGED])
+		return false;
+	*out = (struct connection_counts){
+		.vip = state[PM_STATE_VIP] + state[PM_STATE_GIVEN_UP],
+		.joined = state[PM_STATE_JOINED],
+		.off_path = state[PM_STATE_OFF_PATH],
+	};
+	return true;
+}
+
 static void run_measure(void *ctx, struct metrics_source *out)
 {
 	struct run *r = ctx;
 
-	if (connections_count(r->diag, &out->connections))
+	if (!run_knows_connections(r, &out->connections) &&
+	    connections_count(r->diag, &out->connections))
 		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
 	if (!r->userspace)
 		return;
@@ -210,16 +230,21 @@ static int run_begin(struct run *r, const char *pin_dir)
 	return 0;
 }
 
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
 static void run_free(struct run *r)
 {
-	struct event *events[] = { r->on_term, r->on_int, r->on_change, r->on_time };
-
 	control_free(r->control);
 	metrics_free(r->metrics);
 	userspace_free(r->userspace);
-	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
-		if (events[i])
-			event_free(events[i]);
+	free_event(r->on_term);
+	free_event(r->on_int);
+	free_event(r->on_change);
+	free_event(r->on_time);
 	if (r->base)
 		event_base_free(r->base);
 	nl_close(r->events);

@@ -207,8 +207,9 @@ static int read_initial(struct server_config *c, const char *text)
 
 static int read_metrics(struct server_config *c, const struct file_metrics *metrics)
 {
-	if (!metrics || (!ip_parse_port(metrics->listen, &c->metrics, &c->metrics_port) &&
-			 c->metrics_port))
+	if (!metrics)
+		return 0;
+	if (!ip_parse_port(metrics->listen, &c->metrics, &c->metrics_port) && c->metrics_port)
 		return 0;
 	return conf_error(c->conf, "metrics.listen",
 			  "'%s' is not an address and port; write it like \"127.0.0.1:9181\"",

@@ -110,7 +110,7 @@ int connections_count(struct nl *nl, struct connection_counts *out)
 
 static json_t *connection_json(const struct pm_subflow *first, size_t n)
 {
-	char token[16], local[PM_FLOW_STRLEN], remote[PM_FLOW_STRLEN], end[PM_FLOW_STRLEN];
+	char token[16], local[PM_END_STRLEN], remote[PM_END_STRLEN], end[PM_END_STRLEN];
 	json_t *dedicated = json_array(), *row;
 	__u64 by_initial = 0, by_dedicated = 0;
 

@@ -31,23 +31,9 @@ struct examination {
 #define blocker(x, ...) ((x)->report.blockers++, log_error(__VA_ARGS__))
 #define fault(x, ...)	((x)->report.faults++, log_warn(__VA_ARGS__))
 
-static unsigned long long effective_capabilities(void)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	unsigned long long caps = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return caps;
-}
-
 static void examine_rights(struct examination *x)
 {
-	unsigned long long caps = effective_capabilities();
+	unsigned long long caps = machine_capabilities();
 
 	if (!(caps & 1ULL << CAP_NET_ADMIN))
 		blocker(x, "no right to configure the network (CAP_NET_ADMIN); run as root");

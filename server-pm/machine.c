@@ -88,3 +88,17 @@ bool machine_kernel_at_least(unsigned int major, unsigned int minor)
 		return false;
 	return have_major > major || (have_major == major && have_minor >= minor);
 }
+
+unsigned long long machine_capabilities(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long caps = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return caps;
+}

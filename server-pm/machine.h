@@ -31,4 +31,7 @@ const struct mptcp_endpoint *machine_endpoint(const struct machine *m, const str
 /* The running kernel is at least this release. */
 bool machine_kernel_at_least(unsigned int major, unsigned int minor);
 
+/* The process's effective capabilities: a bit per CAP_*. */
+unsigned long long machine_capabilities(void);
+
 #endif

@@ -20,14 +20,15 @@
 #define PM_CONN_F_MANAGED 0x80 /* the kernel has taken a command for it */
 
 /* When to announce again. Ticks are 100 ms. */
-#define QUICK_TRIES  3 /* 2, 4, 8 ticks after the one before */
-#define EXTRA_TRIES  3 /* for an address that came later, on top of a join */
-#define OTHER_FAMILY (30 * SECOND)
-#define SECOND	     (1000 / PM_TICK)
-#define MINUTE	     (60 * SECOND)
-#define GIVE_UP	     (10 * MINUTE)
-#define MAX_PAUSE    (64 * SECOND)
-#define MAX_FAILURES 5
+#define QUICK_TRIES   3 /* 2, 4, 8 ticks after the one before */
+#define EXTRA_TRIES   3 /* for an address that came later, on top of a join */
+#define OTHER_FAMILY  (30 * SECOND)
+#define SECOND	      (1000 / PM_TICK)
+#define MINUTE	      (60 * SECOND)
+#define GIVE_UP	      (10 * MINUTE)
+#define MAX_PAUSE     (64 * SECOND)
+#define SOON_PER_TICK 1000
+#define MAX_FAILURES  5
 
 struct pm_engine {
 	struct ip *vip;
@@ -460,6 +461,15 @@ bool pm_engine_waiting(const struct pm_engine *engine)
 	return pm_table_waiting(engine->table);
 }
 
+/* Has every connection of many come due soon, a thousand of them per tick, so that events are not
+ * kept waiting. */
+static void schedule_soon(struct pm_engine *e, struct pm_conn *conn, __u64 now)
+{
+	__u32 ticks = (__u32)(pm_table_count(e->table) / SOON_PER_TICK) + 1;
+
+	pm_table_schedule(e->table, conn, tick_of(now) + 1 + conn->index % ticks);
+}
+
 /* ---- addresses come and go ---- */
 
 struct address_change {
@@ -497,7 +507,7 @@ static void on_address_come(struct pm_conn *conn, void *data)
 		conn->flags |= PM_CONN_F_EXTRA;
 	}
 	conn->tries = 0;
-	pm_table_schedule(e->table, conn, tick_of(change->now) + 1);
+	schedule_soon(e, conn, change->now);
 }
 
 bool pm_engine_address(struct pm_engine *engine, size_t i, bool there, __u64 now)
@@ -603,7 +613,7 @@ static void settle(struct pm_conn *conn, void *data)
 	else if (conn->state == PM_STATE_JOINED || conn->state == PM_STATE_OFF_PATH)
 		return_to_vip(e, conn, end->now);
 	else if (conn->state == PM_STATE_VIP && !conn->due && e->n_dedicated)
-		pm_table_schedule(e->table, conn, tick_of(end->now) + 1);
+		schedule_soon(e, conn, end->now);
 }
 
 void pm_engine_sync_end(struct pm_engine *engine, __u64 now)

@@ -27,8 +27,7 @@
 /* What becomes of the subflow through the VIP once a dedicated one is up. */
 enum pm_initial { PM_INITIAL_KEEP, PM_INITIAL_BACKUP, PM_INITIAL_CLOSE };
 
-/* Commands to the kernel. Each returns 0 or -errno: -EINVAL where it takes none for the connection.
- */
+/* Commands to the kernel: 0 or -errno, -EINVAL where it takes none for the connection. */
 struct pm_ops {
 	int (*announce)(void *ctx, __u32 token, const struct ip *addr, __u8 id);
 	int (*withdraw)(void *ctx, __u32 token, __u8 id);
@@ -51,8 +50,7 @@ enum pm_state {
 	PM_STATE_GIVEN_UP, /* on the VIP only, for good unless the client joins after all */
 	PM_STATE_JOINED, /* a dedicated subflow is up, and the initial one in use */
 	PM_STATE_OFF_PATH, /* the initial one is a backup, or closed */
-	PM_STATE_UNMANAGED, /* begun under the kernel's path manager, which takes no commands for it
-			     */
+	PM_STATE_UNMANAGED, /* the kernel takes no commands: begun under its own path manager */
 	PM_STATE_MAX
 };
 

@@ -56,12 +56,12 @@ __u16 pm_flow_tag(const struct pm_flow *flow)
 	return (__u16)(hash ? hash : 1);
 }
 
-const char *pm_end_format(const struct ip *addr, __u16 port, char buf[static PM_FLOW_STRLEN])
+const char *pm_end_format(const struct ip *addr, __u16 port, char buf[static PM_END_STRLEN])
 {
 	char text[IP_STRLEN];
 	bool six = addr->family == MPLB_FAMILY_6;
 
-	snprintf(buf, PM_FLOW_STRLEN, "%s%s%s:%u", six ? "[" : "", ip_format(addr, text),
+	snprintf(buf, PM_END_STRLEN, "%s%s%s:%u", six ? "[" : "", ip_format(addr, text),
 		 six ? "]" : "", port);
 	return buf;
 }

@@ -14,7 +14,7 @@ struct pm_flow {
 	bool mapped;
 };
 
-#define PM_FLOW_STRLEN (2 * (IP_STRLEN + 9))
+#define PM_END_STRLEN 56 /* IP_STRLEN, brackets, colon, port */
 
 /* Makes IPv4-mapped addresses plain IPv4. */
 void pm_flow_unmap(struct pm_flow *flow);
@@ -23,6 +23,6 @@ bool pm_flow_equal(const struct pm_flow *a, const struct pm_flow *b);
  * a probability of 1 in 65,535. Never 0. */
 __u16 pm_flow_tag(const struct pm_flow *flow);
 /* "192.0.2.1:443", "[2001:db8::1]:443". */
-const char *pm_end_format(const struct ip *addr, __u16 port, char buf[static PM_FLOW_STRLEN]);
+const char *pm_end_format(const struct ip *addr, __u16 port, char buf[static PM_END_STRLEN]);
 
 #endif

@@ -37,6 +37,7 @@ struct pm_listen {
 	size_t n_ours;
 	struct pm_listener there[MAX_THERE];
 	size_t n_there;
+	bool blind; /* listeners could not be listed, which was logged */
 };
 
 int pm_listen_new(struct event_base *base, const struct server_config *config, struct nl *nl,
@@ -170,7 +171,7 @@ static int open_socket(const struct ip *addr, __u16 port)
 
 static void ours_watch(struct pm_listen *l, struct ours *o)
 {
-	char text[PM_FLOW_STRLEN];
+	char text[PM_END_STRLEN];
 
 	o->event = event_new(l->base, o->fd, EV_READ | EV_PERSIST, on_accept, NULL);
 	if (o->event)
@@ -182,7 +183,7 @@ static void ours_watch(struct pm_listen *l, struct ours *o)
 static void ours_open(struct pm_listen *l, const struct ip *addr, __u16 port)
 {
 	struct ours *o = &l->ours[l->n_ours];
-	char text[PM_FLOW_STRLEN];
+	char text[PM_END_STRLEN];
 	int fd;
 
 	if (l->n_ours == MAX_OURS)
@@ -193,10 +194,12 @@ static void ours_open(struct pm_listen *l, const struct ip *addr, __u16 port)
 	if (fd >= 0)
 		ours_watch(l, o);
 	else
-		log_warn("%s: joins need a listener there, and none can be opened: %s; have the "
-			 "application listen on every address%s",
+		log_warn("%s: joins need a listener there, and none can be opened: %s; %s",
 			 pm_end_format(addr, port, text), strerror(-fd),
-			 fd == -EADDRINUSE ? " (a plain TCP socket has the port)" : "");
+			 fd == -EADDRINUSE ? "a plain TCP socket has the port: have the "
+					     "application listen on every address with MPTCP"
+			 : fd == -EACCES   ? "run as root (CAP_NET_BIND_SERVICE)"
+					   : "have the application listen on every address");
 }
 
 /* Still wanted. What could not be opened, and was said to be so, may be possible now. */
@@ -245,7 +248,7 @@ static void close_unwanted(struct pm_listen *l)
 
 	for (size_t i = 0; i < l->n_ours; i++) {
 		struct ours *o = &l->ours[i];
-		char text[PM_FLOW_STRLEN];
+		char text[PM_END_STRLEN];
 
 		if (o->wanted) {
 			l->ours[kept++] = *o;
@@ -262,8 +265,16 @@ static void close_unwanted(struct pm_listen *l)
 void pm_listen_update(struct pm_listen *listen)
 {
 	listen->n_there = 0;
-	if (pm_diag_listeners(listen->nl, on_there, listen))
+	if (pm_diag_listeners(listen->nl, on_there, listen)) {
+		if (!listen->blind)
+			log_warn("MPTCP listeners cannot be listed: %s; modprobe mptcp_diag, or "
+				 "have "
+				 "applications listen on every address",
+				 nl_error(listen->nl));
+		listen->blind = true;
 		return;
+	}
+	listen->blind = false;
 	for (size_t i = 0; i < listen->n_ours; i++)
 		listen->ours[i].wanted = false;
 	for (size_t i = 0; i < listen->n_there; i++)

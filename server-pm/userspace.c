@@ -17,13 +17,14 @@
 #include "pm_listen.h"
 #include "pm_table.h"
 
-/* Room for events that wait to be read: about 10,000 connections' worth. */
+/* Room for events that wait to be read: about 80,000 of them. */
 #define EVENT_BUFFER (32 << 20)
 /* The kernel drops an event without a word when it has no memory for it. So everything is looked at
  * now and then; less often where that takes long, for a hundredth of the time at most. */
 #define SYNC_INTERVAL 60000 /* ms */
 #define SYNC_SHARE    100
 #define SYNC_PAUSE    1000 /* ms, at least, between two resyncs */
+#define SYNC_FAILED   10000 /* ms until the next, after one that failed */
 
 struct userspace {
 	const struct server_config *config;
@@ -144,7 +145,7 @@ static void want_sync(struct userspace *u)
 
 static void set_tick(struct userspace *u)
 {
-	static const struct timeval tick = { .tv_usec = PM_TICK * 1000 };
+	static const struct timeval tick = { .tv_usec = PM_TICK * 1000L };
 	static const struct timeval idle = { .tv_sec = 1 };
 
 	event_add(u->on_tick, pm_engine_waiting(u->engine) ? &tick : &idle);
@@ -160,7 +161,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (pm_engine_wants_sync(u->engine))
 		want_sync(u);
 	if (now(u) >= u->next_sync && sync_now(u))
-		u->next_sync = now(u) + 10 * SYNC_PAUSE;
+		u->next_sync = now(u) + SYNC_FAILED;
 	set_tick(u);
 }
 

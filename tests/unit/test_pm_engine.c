@@ -60,7 +60,7 @@ static int withdraw(void *ctx, __u32 token, __u8 id)
 
 static int backup(void *ctx, __u32 token, const struct pm_flow *flow, bool is)
 {
-	char text[PM_FLOW_STRLEN];
+	char text[PM_END_STRLEN];
 
 	(void)ctx;
 	say("%s %u %s", is ? "backup" : "restore", token,
@@ -70,7 +70,7 @@ static int backup(void *ctx, __u32 token, const struct pm_flow *flow, bool is)
 
 static int close_flow(void *ctx, __u32 token, const struct pm_flow *flow)
 {
-	char text[PM_FLOW_STRLEN];
+	char text[PM_END_STRLEN];
 
 	(void)ctx;
 	say("close %u %s%s", token, pm_end_format(&flow->local, flow->local_port, text),
