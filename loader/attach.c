@@ -194,6 +194,12 @@ static int explain_attach(const char *dev, int err, enum datapath_mode mode)
 		return log_err_r(err, "%s: no %s XDP on this NIC%s", dev,
 				 mode == DATAPATH_GENERIC ? "generic" : "native",
 				 mode == DATAPATH_NATIVE ? "; try: mode auto" : "");
+	case -EBUSY:
+		return log_err_r(
+			err,
+			"%s: another XDP program is on this NIC, and this kernel and libxdp "
+			"cannot chain ours with it; remove it: ip link set dev %s xdp off",
+			dev, dev);
 	default:
 		return log_err_r(err, "%s: cannot attach: %s (-v shows what the libraries say)",
 				 dev, strerror(-err));
@@ -223,15 +229,14 @@ struct place {
 	int ifindex;
 };
 
-/* Puts a program on the NIC, beside others where they share it. Id of it in *id. 0, -EOPNOTSUPP for
- * a mode that the NIC does not have, or -errno, logged. */
-static int add_program(const struct place *place, bool generic, __u32 *id)
+/* One try through libxdp. Id of the program in *id. 0 or -errno. */
+static int add_once(const struct place *place, bool generic, __u32 *id)
 {
 	struct xdp_program *prog;
-	struct lb_bpf *skel;
+	struct lb_bpf *skel = NULL;
 	int err = open_object(place->folder, &skel);
 
-	if (err)
+	if (!skel)
 		return err;
 	prog = xdp_program__from_bpf_obj(skel->obj, "xdp");
 	err = prog ? (int)libxdp_get_error(prog) : -EINVAL;
@@ -241,9 +246,26 @@ static int add_program(const struct place *place, bool generic, __u32 *id)
 		xdp_program__close(prog);
 	}
 	lb_bpf__destroy(skel);
+	return err;
+}
+
+/* Puts a program on the NIC, beside others where they share it. Id of it in *id. 0, -EOPNOTSUPP for
+ * a mode that the NIC does not have, or -errno, logged. */
+static int add_program(const struct place *place, bool generic, __u32 *id)
+{
+	int err = add_once(place, generic, id);
+
+	/* Linux 6.12 refuses a program that changes packets in the dispatcher of libxdp before
+	 * 1.5.5; alone on the NIC it needs none. */
+	if (err == -EINVAL && !getenv("LIBXDP_SKIP_DISPATCHER")) {
+		setenv("LIBXDP_SKIP_DISPATCHER", "1", 1);
+		err = add_once(place, generic, id);
+		unsetenv("LIBXDP_SKIP_DISPATCHER");
+	}
 	if (err && err != -EOPNOTSUPP)
 		explain_attach(place->dev, err, generic ? DATAPATH_GENERIC : DATAPATH_NATIVE);
-	return err;
+	/* What is invalid here is not the user's input. */
+	return err == -EINVAL ? -EPROTO : err;
 }
 
 /* id of a program by its descriptor, 0 on failure. */
@@ -260,10 +282,10 @@ static int exchange_program(const struct place *place, const struct datapath_nic
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
 	__u32 flags = XDP_FLAGS_REPLACE | (nic->generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
-	struct lb_bpf *skel;
+	struct lb_bpf *skel = NULL;
 	int err = open_object(place->folder, &skel), fd;
 
-	if (err)
+	if (!skel)
 		return err;
 	err = lb_bpf__load(skel);
 	opts.old_prog_fd = bpf_prog_get_fd_by_id(nic->program);

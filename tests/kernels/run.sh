@@ -1,30 +1,38 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs a test program on stock Debian kernels in QEMU: does the BPF load and pass there?
+# mplb on stock Debian kernels in QEMU: the table of packets (does the BPF load and pass there?), and
+# the programs end to end in network namespaces (guest.sh, inside the guest).
 #
-#   tests/kernels/run.sh [6.1] [6.12]     default: 6.1
+#   tests/kernels/run.sh [6.1] [6.12]     default: both
 #
-#   TEST=FILE        the program, dynamic or static; default build/test-bpf
-#   TEST_ARGS=...    its arguments; default "--jobs 1"
-#   TIMEOUT=SECONDS  for boot and tests of one kernel; default 600
-#   ACCEL=kvm        instead of tcg
-#   REQUIRE_ALL=1    fail where a kernel or QEMU is missing, instead of SKIP
+#   PARTS="table e2e" which part; default both, in one boot
+#   TEST=FILE         the program of the table, dynamic or static; default build/test-bpf
+#   TEST_ARGS=...     its arguments; default "--jobs 1"
+#   TIMEOUT=SECONDS   for boot and tests of one kernel; default 600
+#   ACCEL=kvm         instead of tcg
+#   REQUIRE_ALL=1     fail where something is skipped: a kernel or QEMU that is missing, a check
 #
-# Exit 0: passed everywhere. 1: failed, crashed or hung. 77: nothing failed, something was skipped.
-# Kernels are kept below build/kernels/, the guest's console is build/kernels/VERSION.log.
+# The last line has the totals: "N passed, M failed", and ", K skipped" if there are any. Exit code 0
+# if nothing failed. Kernels are kept below build/kernels/, the guest's console is
+# build/kernels/VERSION.log.
 set -eu
 cd "$(dirname "$0")/../.."
 
 build=build/kernels
+parts=${PARTS:-table e2e}
 test_program=${TEST:-build/test-bpf}
 test_args=${TEST_ARGS---jobs 1}
 limit=${TIMEOUT:-600}
 accel=${ACCEL:-tcg}
 # What network tests use and Debian builds as modules. The guest's kernel loads them when they are
 # asked for. A kernel without one of them is fine.
-modules="veth ipip sit ip6_tunnel fou dummy ifb vrf sch_netem sch_ingress cls_bpf act_bpf
-tcp_diag mptcp_diag nf_tables nft_compat ip_vs"
+modules="veth bridge ipip sit ip6_tunnel fou dummy ifb vrf sch_netem sch_tbf sch_ingress cls_bpf
+act_bpf tcp_diag mptcp_diag nf_tables nft_compat ip_vs"
+# What the end-to-end part runs, besides busybox.
+products="build/lbctl build/server-pm build/mplb-load build/testbed/pass.bpf.o"
+tools="bash ip tc ethtool jq nstat sysctl bpftool nsenter mount umount basename cat dirname head
+id mktemp rm sleep sort tail timeout tr wc awk grep sed find"
 
 # Where Debian publishes each kernel: a package that depends on the current one.
 meta_package() {
@@ -35,10 +43,26 @@ meta_package() {
 	esac
 }
 
-skip() { # REASON: returns 77, or 1 where nothing may be skipped
-	echo "SKIP: $*"
-	[ "${REQUIRE_ALL:-0}" = 1 ] || return 77
-	echo "error: REQUIRE_ALL=1 and something was skipped" >&2
+passed=0 failed=0 skipped=0
+
+# conclude: the totals.
+conclude() {
+	if [ "${REQUIRE_ALL:-0}" = 1 ]; then
+		failed=$((failed + skipped)) skipped=0
+	fi
+	totals="$passed passed, $failed failed"
+	[ "$skipped" -eq 0 ] || totals="$totals, $skipped skipped"
+	echo "$totals"
+	[ "$failed" -eq 0 ]
+}
+
+skip() { # REASON
+	echo "SKIP kernels: $*"
+	skipped=$((skipped + 1))
+}
+
+has() { # PART
+	case " $parts " in *" $1 "*) return 0 ;; esac
 	return 1
 }
 
@@ -76,10 +100,22 @@ fetch() { # VERSION
 	rm -rf "$work"
 }
 
+# The other programs on the balancer's NIC.
+build_neighbours() {
+	for object in neighbour mover; do
+		${CLANG:-clang} -O2 -g -Wall -Wextra -Werror -target bpf \
+			-I"/usr/include/$(uname -m)-linux-gnu" \
+			-c "tests/kernels/$object.bpf.c" -o "$build/$object.bpf.o"
+	done
+	# shellcheck disable=SC2046 # flags are several words
+	${CC:-gcc} -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -o "$build/neighbour" \
+		tests/kernels/neighbour.c $(pkg-config --cflags --libs libxdp libbpf)
+}
+
 # Copies a program, its shared libraries and its interpreter to the same paths below root.
 add_program() { # FILE ROOT PATH
 	mkdir -p "$2$(dirname "$3")"
-	cp "$1" "$2$3"
+	cp -L "$1" "$2$3"
 	ldd "$1" 2>/dev/null | grep -o '/[^ ]*' | while read -r lib; do
 		mkdir -p "$2$(dirname "$lib")"
 		[ -e "$2$lib" ] || cp -L "$lib" "$2$lib"
@@ -101,29 +137,61 @@ add_modules() { # KERNEL-ROOT ROOT RELEASE
 	depmod -b "$2" "$3"
 }
 
+# What guest.sh needs, at the paths that it has in the tree.
+add_e2e() { # ROOT
+	for tool in $tools; do
+		add_program "$(command -v "$tool")" "$1" "/usr/bin/$tool"
+	done
+	ln -sf /usr/bin/bash "$1/bin/bash"
+	for file in $products "$build/neighbour" "$build/neighbour.bpf.o" "$build/mover.bpf.o"; do
+		add_program "$file" "$1" "/$file"
+	done
+	mkdir -p "$1/testbed" "$1/tests/e2e" "$1/tests/kernels"
+	cp testbed/lib.sh testbed/topology.sh "$1/testbed/"
+	cp tests/e2e/check.bash "$1/tests/e2e/"
+	cp tests/kernels/guest.sh "$1/tests/kernels/"
+}
+
+part_command() { # PART
+	case $1 in
+	table) echo "/test $test_args" ;;
+	e2e) echo "timeout -k 20 $((limit / 2)) bash /tests/kernels/guest.sh 2>&1" ;;
+	esac
+}
+
 write_init() { # ROOT
-	cat >"$1/init" <<-INIT
-	#!/bin/sh
-	mount -t proc proc /proc
-	mount -t sysfs sysfs /sys
-	mount -t devtmpfs devtmpfs /dev
-	mkdir -p /dev/shm
-	mount -t tmpfs tmpfs /dev/shm
-	mount -t tmpfs tmpfs /tmp
-	mount -t tmpfs tmpfs /run
-	mount -t bpf bpf /sys/fs/bpf
-	ip link set lo up
-	ulimit -l unlimited
-	echo "mplb-guest: begin \$(uname -r)"
-	export REQUIRE_ALL=${REQUIRE_ALL:-0} MPLB_QUICK=1
-	/test $test_args
-	echo "mplb-guest: verdict \$?"
-	poweroff -f
-	INIT
+	{
+		cat <<-INIT
+		#!/bin/sh
+		export PATH=/usr/bin:/usr/sbin:/bin:/sbin
+		mount -t proc proc /proc
+		mount -t sysfs sysfs /sys
+		mount -t devtmpfs devtmpfs /dev
+		mkdir -p /dev/shm
+		mount -t tmpfs tmpfs /dev/shm
+		mount -t tmpfs tmpfs /tmp
+		mount -t tmpfs tmpfs /run
+		mount -t bpf bpf /sys/fs/bpf
+		ln -s /proc/self/fd /dev/fd
+		ip link set lo up
+		ulimit -l unlimited
+		export REQUIRE_ALL=${REQUIRE_ALL:-0} MPLB_QUICK=1
+		echo "mplb-guest: linux \$(uname -r)"
+		INIT
+		for part in $parts; do
+			cat <<-INIT
+			began=\$(date +%s)
+			echo "mplb-guest: begin $part"
+			$(part_command "$part")
+			echo "mplb-guest: verdict $part \$? \$((\$(date +%s) - began))"
+			INIT
+		done
+		echo "poweroff -f"
+	} >"$1/init"
 	chmod +x "$1/init"
 }
 
-# Builds the guest's root: busybox, the program, and the files that it may open by their path.
+# Builds the guest's root: busybox, the programs, and the files that they may open by their path.
 make_initramfs() { # KERNEL-ROOT RELEASE WORK
 	root=$3/root
 	mkdir -p "$root/bin" "$root/sbin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" \
@@ -133,9 +201,12 @@ make_initramfs() { # KERNEL-ROOT RELEASE WORK
 		[ "$tool" = busybox ] || ln -s /bin/busybox "$root/bin/$tool"
 	done
 	ln -s /bin/busybox "$root/sbin/modprobe" # where the kernel looks for it
-	add_program "$test_program" "$root" /test
-	[ ! -d build/bpf ] || cp -r build/bpf "$root/build/"
-	cp loader/*.yaml "$root/loader/"
+	if has table; then
+		add_program "$test_program" "$root" /test
+		[ ! -d build/bpf ] || cp -r build/bpf "$root/build/"
+		cp loader/*.yaml "$root/loader/"
+	fi
+	! has e2e || add_e2e "$root"
 	for bpf in /usr/lib/*/bpf; do # libxdp's dispatcher
 		[ ! -d "$bpf" ] || { mkdir -p "$root$bpf" && cp "$bpf"/*.o "$root$bpf/"; }
 	done
@@ -153,32 +224,66 @@ boot() { # KERNEL INITRAMFS LOG
 		</dev/null
 }
 
-# Prints what the guest said and returns its verdict.
-report() { # VERSION LOG QEMU-STATUS SECONDS
+# Adds up what the table said: good, bad and left become the numbers passed, failed and skipped.
+count_table() { # LOG VERDICT
+	line=$(grep 'Tested: [0-9]' "$1" | tail -n 1)
+	if [ -n "$line" ]; then
+		# shellcheck disable=SC2046 # tested, passing, failing, crashing
+		set -- "$1" "$2" $(echo "${line#*Tested:}" | tr -c '0-9' ' ')
+		good=$4 bad=$(($5 + $6))
+	elif [ "$2" -eq 0 ]; then # a program that counts nothing is one test
+		good=1
+	fi
+	if [ "$2" -eq 0 ] && [ "$good" -eq 0 ]; then
+		echo "$test_program ran no test"
+		bad=1
+	fi
+	# With REQUIRE_ALL, what is skipped all the same is what this kernel cannot do.
+	[ "${REQUIRE_ALL:-0}" = 1 ] || left=$(grep -c '^\[SKIP\]' "$1" || true)
+	grep -E '^\[(====|SKIP)\]' "$1" || true
+	[ "$2" -eq 0 ] || grep -vE '^\[(RUN |PASS|====|SKIP)' "$1" || true
+}
+
+count_e2e() { # LOG
+	good=$(grep -c '^ok ' "$1" || true)
+	bad=$(grep -c '^not ok ' "$1" || true)
+	left=$(grep -c '^SKIP ' "$1" || true)
+	cat "$1"
+}
+
+# Prints what the guest said in one part and adds it up.
+report_part() { # PART LOG RELEASE
+	good=0 bad=0 left=0
+	part_log=$2.$1
+	sed -n "/^mplb-guest: begin $1\$/,/^mplb-guest: verdict $1 /p" "$2.text" |
+		grep -v '^mplb-guest: ' >"$part_log" || true
+	# shellcheck disable=SC2046 # exit code, seconds
+	set -- "$1" "$2" "$3" $(sed -n "s/^mplb-guest: verdict $1 //p" "$2.text")
+	"count_$1" "$part_log" "${4:-1}"
+	if [ -z "${4:-}" ]; then
+		echo "Linux $3: $1: the guest ended without a verdict; its last words (see $2):"
+		tail -n 20 "$2.text"
+		bad=$((bad + 1))
+	elif [ "$4" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		echo "Linux $3: $1: ended early with exit code $4"
+		bad=1
+	fi
+	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+	word=PASS
+	[ "$bad" -eq 0 ] || word=FAIL
+	echo "$word: Linux $3: $1: $good passed, $bad failed, $left skipped (${5:-?} s)"
+}
+
+report() { # LOG VERSION QEMU-STATUS SECONDS
 	esc=$(printf '\033')
-	tr -d '\r' <"$2" | sed "s/$esc\[[0-9;]*m//g" | sed -n '/^mplb-guest: begin/,/^mplb-guest: verdict/p' >"$2.tests"
-	release=$(sed -n 's/^mplb-guest: begin //p' "$2.tests")
-	verdict=$(sed -n 's/^mplb-guest: verdict //p' "$2.tests")
-	if [ "$verdict" = 0 ] && grep -q 'Tested: 0 ' "$2.tests"; then
-		echo "FAIL: Linux $release: $test_program ran no test"
-		return 1
-	fi
-	if [ "$verdict" = 0 ]; then
-		grep -E '^\[(====|SKIP)\]' "$2.tests" || true
-		echo "PASS: Linux $release ($4 s)"
-		return 0
-	fi
-	if [ -n "$verdict" ]; then
-		grep -v '^mplb-guest: ' "$2.tests" || true
-		echo "FAIL: Linux $release: $test_program exited with $verdict ($4 s)"
-	elif [ "$3" -eq 124 ]; then
-		tail -n 20 "$2"
-		echo "FAIL: Linux ${release:-$1}: no verdict within $limit s; see $2"
-	else
-		tail -n 40 "$2"
-		echo "FAIL: Linux ${release:-$1}: the guest ended without a verdict; see $2"
-	fi
-	return 1
+	tr -d '\r' <"$1" | sed "s/$esc\[[0-9;]*m//g" >"$1.text"
+	release=$(sed -n 's/^mplb-guest: linux //p' "$1.text")
+	for part in $parts; do
+		report_part "$part" "$1" "${release:-$2}"
+	done
+	[ "$3" -ne 124 ] || echo "Linux ${release:-$2}: stopped after $limit s"
+	echo "kernels: Linux ${release:-$2} took $4 s"
+	rm -f "$1.text"
 }
 
 run_one() { # VERSION
@@ -189,40 +294,47 @@ run_one() { # VERSION
 	# modprobe wants an index; Debian's packages make it when they are installed.
 	[ -e "$build/$1/lib/modules/$release/modules.dep" ] || depmod -b "$build/$1" "$release"
 	work=$(mktemp -d "$build/run.XXXXXX")
-	trap 'rm -rf "$work"' EXIT
 	make_initramfs "$build/$1" "$release" "$work"
 	status=0
 	boot "$kernel" "$work/initramfs.gz" "$build/$1.log" || status=$?
 	rm -rf "$work"
-	report "$1" "$build/$1.log" "$status" $(($(date +%s) - began))
+	work=
+	report "$build/$1.log" "$1" "$status" $(($(date +%s) - began))
 }
 
-worst=0
-[ $# -gt 0 ] || set -- 6.1
+[ $# -gt 0 ] || set -- 6.1 6.12
 for version in "$@"; do
 	meta_package "$version" >/dev/null || {
 		echo "error: no kernel '$version'; give 6.1 or 6.12" >&2
 		exit 1
 	}
 done
-if [ ! -x "$test_program" ]; then
-	echo "error: $test_program is missing; run make tests" >&2
-	exit 1
-fi
-for tool in qemu-system-x86_64 busybox cpio dpkg-deb depmod; do
-	PATH=$PATH:/usr/sbin:/sbin
-	command -v "$tool" >/dev/null || { skip "$tool is not installed; run make deps"; exit; }
-done
-mkdir -p "$build"
-for version in "$@"; do
-	set +e # in "( ... ) || ..." the shell would go on after an error inside
-	(set -e; run_one "$version")
-	status=$?
-	set -e
-	case $status in
-	0) ;;
-	77) [ "$worst" -ne 0 ] || worst=77 ;;
-	*) worst=1 ;;
+for part in $parts; do
+	case $part in
+	table) needed=$test_program ;;
+	e2e) needed=$products ;;
+	*) echo "error: no part '$part' in PARTS; give table or e2e" >&2; exit 1 ;;
 	esac
+	for file in $needed; do
+		[ -e "$file" ] || { echo "error: $file is missing; run make tests" >&2; exit 1; }
+	done
 done
-exit "$worst"
+PATH=$PATH:/usr/sbin:/sbin
+# shellcheck disable=SC2086 # a list
+for tool in qemu-system-x86_64 busybox cpio dpkg-deb depmod $(! has e2e || echo $tools); do
+	command -v "$tool" >/dev/null || {
+		skip "$tool is not installed; run make deps"
+		conclude
+		exit
+	}
+done
+work=
+trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+mkdir -p "$build"
+! has e2e || build_neighbours
+for version in "$@"; do
+	run_one "$version"
+done
+conclude
