@@ -22,6 +22,7 @@
 #define BUSY_FACTOR 4 /* looking takes at most a fifth of the time */
 #define TICK_S	    1 /* how often a neighbour that does not answer is asked */
 #define FULL_TICKS  10 /* how often everything is looked at, whatever the events say */
+#define TELL_MAX    20 /* lines of log of one look: a router is the next hop of many */
 #define EVENT_BYTES (1 << 20) /* room for events: a full table of routes comes in a burst */
 
 /* What is known of a backend in force, by index. */
@@ -39,7 +40,7 @@ struct follower {
 	struct event *readable, *look, *tick;
 	void (*gone)(void *data);
 	void *data;
-	unsigned int ticks;
+	unsigned int ticks, told;
 	long look_us; /* how long the last look took */
 	struct in_force now;
 	struct backends_write writes[MPLB_MAX_BACKENDS];
@@ -88,24 +89,27 @@ static void describe(const struct nexthop *hop, const struct ip *addr,
 		snprintf(text + len, NEXTHOP_TEXT - (size_t)len, " (VLAN %u)", hop->vlan);
 }
 
-/* Logs what changed in the way to a backend. Of the first look, what lbctl or apply has not said.
- */
-static void tell(const struct mplb_backend_info *info, struct followed *b, bool rewritten)
+/* Logs what changed in the way to a backend. Of the first look, what apply has not said. */
+static void tell(struct follower *f, const struct mplb_backend_info *info, struct followed *b,
+		 bool rewritten)
 {
 	char text[NEXTHOP_TEXT], src[IP_STRLEN];
+	bool is_news;
 
 	if (b->hop.fault == NEXTHOP_NO_NEIGHBOUR && !b->hop.failed)
 		return; /* being asked: the answer, or its failure, is an event */
 	describe(&b->hop, &b->addr, text);
-	if (strcmp(text, b->said)) {
-		if (b->known || rewritten)
-			log_at(b->hop.fault ? LOG_WARN : LOG_INFO, "backend %s/%s: %s", info->pool,
-			       info->name, text);
-		memcpy(b->said, text, sizeof(text));
-	} else if (rewritten && !b->hop.fault) {
+	is_news = strcmp(text, b->said) != 0;
+	memcpy(b->said, text, sizeof(text));
+	if ((!is_news && (!rewritten || b->hop.fault)) || (!b->known && !rewritten) ||
+	    ++f->told > TELL_MAX)
+		return;
+	if (is_news)
+		log_at(b->hop.fault ? LOG_WARN : LOG_INFO, "backend %s/%s: %s", info->pool,
+		       info->name, text);
+	else
 		log_info("backend %s/%s: path changed: MTU %u, from %s", info->pool, info->name,
 			 b->hop.mtu, ip_format(&b->hop.src, src));
-	}
 }
 
 /* A failure to ask shows as a neighbour that stays unknown. */
@@ -154,7 +158,7 @@ static int look_at(struct follower *f, __u32 i, size_t *n)
 	if (changed)
 		f->writes[(*n)++] = write;
 	if (!(info->flags & MPLB_MEMBER_F_GONE)) {
-		tell(info, b, changed);
+		tell(f, info, b, changed);
 		ask(f, b);
 	}
 	b->known = true;
@@ -167,6 +171,7 @@ static int look_at_due(struct follower *f)
 	size_t n = 0;
 	int err = in_force_read(f->dp, &f->now);
 
+	f->told = 0;
 	if (err)
 		return log_err_r(err, "cannot read what is in force: %s", strerror(-err));
 	for (__u32 i = 0; !err && i < MPLB_MAX_BACKENDS; i++) {
@@ -176,6 +181,8 @@ static int look_at_due(struct follower *f)
 			err = look_at(f, i, &n);
 	}
 	backends_write(f->dp, f->writes, n);
+	if (f->told > TELL_MAX)
+		log_info("%u more backends changed; see: lbctl show backend", f->told - TELL_MAX);
 	return err;
 }
 
@@ -306,10 +313,10 @@ int follower_open(struct datapath *dp, struct event_base *base, void (*gone)(voi
 {
 	const struct timeval second = { .tv_sec = TICK_S };
 	struct follower *f = calloc(1, sizeof(*f));
-	int err = f ? 0 : log_err_r(-ENOMEM, "out of memory");
+	int err;
 
-	if (err)
-		return err;
+	if (!f)
+		return log_err_r(-ENOMEM, "out of memory");
 	f->dp = dp;
 	f->gone = gone;
 	f->data = data;

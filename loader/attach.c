@@ -223,6 +223,16 @@ static int open_object(const char *folder, struct lb_bpf **out)
 	return 0;
 }
 
+/* Says what about the pins is in the way, once, before several attempts run into it. */
+static int check_pins(const char *folder)
+{
+	struct lb_bpf *skel = NULL;
+	int err = open_object(folder, &skel);
+
+	lb_bpf__destroy(skel);
+	return err;
+}
+
 /* Where to attach. */
 struct place {
 	const char *folder, *dev;
@@ -398,7 +408,9 @@ int datapath_attach(const char *root, const char *dev, enum datapath_mode mode,
 	if (lock < 0)
 		return lock;
 	place.folder = folder;
-	err = look_at_nic(&place, &nic);
+	err = check_pins(folder);
+	if (!err)
+		err = look_at_nic(&place, &nic);
 	if (!err)
 		err = nic.program ? replace_program(&place, &nic, mode, out)
 				  : attach_anew(&place, mode, out);

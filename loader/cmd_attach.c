@@ -38,7 +38,7 @@ int cmd_attach(const struct lbctl *ctl, int argc, char **argv)
 
 	if (argc < 2)
 		return lbctl_usage("attach", "which NIC?");
-	if (argc != 2 && (argc != 4 || strcmp(argv[2], "mode")))
+	if (argc != 2 && (argc != 4 || strcmp(argv[2], "mode") != 0))
 		return lbctl_usage("attach", "cannot read \"%s\"", argv[2]);
 	if (argc == 4)
 		mode = lbctl_word(argv[3], modes);
@@ -61,7 +61,7 @@ static int detach_from(const struct datapath *dp, const char *dev)
 	if (err)
 		return log_err_r(err, "cannot list the NICs: %s", strerror(-err));
 	for (size_t i = 0; i < n && !err; i++) {
-		if (strcmp(nics[i].name, dev))
+		if (strcmp(nics[i].name, dev) != 0)
 			continue;
 		err = datapath_detach(&nics[i]);
 		found++;

@@ -85,7 +85,7 @@ static int choose_nic(const struct datapath *dp, const char *dev, struct datapat
 	err = datapath_nics(dp->vips, &nics, &n);
 	if (err)
 		return log_err_r(err, "cannot list the NICs: %s", strerror(-err));
-	for (i = 0; i < n && dev && strcmp(nics[i].name, dev); i++)
+	for (i = 0; i < n && dev && strcmp(nics[i].name, dev) != 0; i++)
 		;
 	if (i < n)
 		*out = nics[i];

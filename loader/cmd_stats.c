@@ -41,7 +41,7 @@ static void subtract(json_t *row, const json_t *before)
 	size_t i;
 
 	json_array_foreach (before, i, old) {
-		if (strcmp(name, json_string_value(json_object_get(old, "name"))) ||
+		if (strcmp(name, json_string_value(json_object_get(old, "name"))) != 0 ||
 		    (pool && !json_equal(pool, json_object_get(old, "pool"))))
 			continue;
 		json_object_foreach (row, key, value)
@@ -111,7 +111,7 @@ int cmd_stats(const struct lbctl *ctl, int argc, char **argv)
 	json_t *stats;
 	int err, code = LBCTL_KERNEL;
 
-	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--watch")))
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--watch") != 0))
 		return lbctl_usage("stats", "cannot read \"%s\"", argv[argc - 1]);
 	err = datapath_open(ctl->pin_dir, &dp);
 	if (err)

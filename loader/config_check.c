@@ -186,7 +186,7 @@ static unsigned int check_pools(const struct lb_config *config)
 		const struct lb_pool *pool = &config->pools[p];
 
 		for (j = 0; j < p; j++) {
-			if (strcmp(pool->name, config->pools[j].name))
+			if (strcmp(pool->name, config->pools[j].name) != 0)
 				continue;
 			conf_error(config->conf, conf_path("pools[%zu].name", p),
 				   "'%s' is already the name of pools[%zu]; give each pool its own "

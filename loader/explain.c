@@ -54,11 +54,17 @@ static size_t put_transport(__u8 *at, const struct explain_packet *p)
 /* Lays a frame down. Returns its length. Checksums stay 0: the program does not look at them. */
 static size_t put_frame(__u8 *at, const struct explain_packet *p)
 {
+	/* Apart from the Ethernet header, which would leave what follows out of alignment. */
+	union {
+		struct iphdr ip4;
+		struct ipv6hdr ip6;
+		__u8 bytes[FRAME_MAX];
+	} packet = { .bytes = { 0 } };
+	struct iphdr *ip = &packet.ip4;
+	struct ipv6hdr *ip6 = &packet.ip6;
 	struct ethhdr *eth = (void *)at;
-	struct iphdr *ip = (void *)(eth + 1);
-	struct ipv6hdr *ip6 = (void *)(eth + 1);
 	size_t header = p->dst.family == MPLB_FAMILY_4 ? sizeof(*ip) : sizeof(*ip6);
-	size_t len = put_transport((__u8 *)(eth + 1) + header, p);
+	size_t len = put_transport(packet.bytes + header, p);
 
 	eth->h_dest[0] = eth->h_source[0] = 2; /* locally administered */
 	if (p->dst.family == MPLB_FAMILY_4) {
@@ -79,6 +85,7 @@ static size_t put_frame(__u8 *at, const struct explain_packet *p)
 		memcpy(&ip6->saddr, &p->src.addr, 16);
 		memcpy(&ip6->daddr, &p->dst.addr, 16);
 	}
+	memcpy(at + sizeof(*eth), &packet, header + len);
 	return sizeof(*eth) + header + len;
 }
 

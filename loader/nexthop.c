@@ -9,8 +9,8 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-#define NEIGH_SURE  (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE)
-#define NEIGH_VALID (NEIGH_SURE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+#define NEIGH_FIXED (NUD_PERMANENT | NUD_NOARP)
+#define NEIGH_VALID (NEIGH_FIXED | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 static void put_ip(struct nlmsghdr *nlh, __u16 type, const struct ip *ip)
 {
@@ -95,7 +95,8 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *data)
 		if (mnl_attr_get_type(attr) == NDA_LLADDR &&
 		    mnl_attr_get_payload_len(attr) == sizeof(hop->dmac)) {
 			memcpy(hop->dmac, mnl_attr_get_payload(attr), sizeof(hop->dmac));
-			hop->confirmed = ndm->ndm_state & NEIGH_SURE;
+			hop->permanent = ndm->ndm_state & NEIGH_FIXED;
+			hop->confirmed = ndm->ndm_state & NUD_REACHABLE;
 			hop->stale = ndm->ndm_state & NUD_STALE;
 			hop->fault = NEXTHOP_OK;
 		}

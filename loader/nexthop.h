@@ -26,7 +26,8 @@ struct nexthop {
 	char name[16]; /* of device */
 	char obstacle[LINK_TEXT]; /* NEXTHOP_DEVICE: what it is about the device */
 	bool gateway; /* via is a router; else via is the address itself */
-	bool confirmed; /* the neighbour answered lately, or needs not */
+	bool permanent; /* the neighbour is not to be asked */
+	bool confirmed; /* it answered lately */
 	bool stale; /* it did once, and nobody asks */
 	bool failed; /* it was asked and did not answer */
 	struct ip via; /* whose link-layer address dmac is */

@@ -119,12 +119,12 @@ static void note_vip(json_t *changes, const struct state *was, const struct stat
 		end(&note, "add");
 		return;
 	}
-	if (strcmp(was->pools[old->pool].name, pool))
+	if (strcmp(was->pools[old->pool].name, pool) != 0)
 		detail(&note, "%s pool %s -> %s", text, was->pools[old->pool].name, pool);
 	if (old->mp_join != vip->mp_join)
 		detail(&note, "%s mp_join %s -> %s", text, mp_join_word(old->mp_join),
 		       mp_join_word(vip->mp_join));
-	if (strcmp(old->name, vip->name))
+	if (strcmp(old->name, vip->name) != 0)
 		detail(&note, "%s name %s -> %s", text, old->name, vip->name);
 	end_if_any(&note);
 }
@@ -211,7 +211,7 @@ static void note_member(json_t *changes, const struct state_pool *old,
 							     : "takes new connections");
 	if (pool_has_second_chance(pool) && before->base != m->base)
 		detail(&note, "base weight %u -> %u", before->base, m->base);
-	if (strcmp(before->name, m->name))
+	if (strcmp(before->name, m->name) != 0)
 		detail(&note, "name %s -> %s", before->name, m->name);
 	end_if_any(&note);
 }

@@ -72,7 +72,7 @@ static int give_pools(const struct state *was, struct state *want, struct places
 		if (pool->table == STATE_NO_PLACE)
 			return log_err_r(-ENOSPC,
 					 "pool %s: no room: old and new tables together may be %d; "
-					 "apply in two steps",
+					 "change fewer pools at once",
 					 pool->name, MPLB_MAX_POOLS);
 		places->next.table[pool->table] = true;
 	}
@@ -102,7 +102,7 @@ static int give_vips(const struct state *was, struct state *want, struct places 
 		if (vip->index == STATE_NO_PLACE)
 			return log_err_r(-ENOSPC,
 					 "vip %s: no room: old and new VIPs together may be %d; "
-					 "apply in two steps",
+					 "change fewer VIPs at once",
 					 vip->name, MPLB_MAX_VIPS);
 		places->next.vip[vip->index] = true;
 	}

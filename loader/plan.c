@@ -221,13 +221,17 @@ static int several(const struct state *state, const char *text)
 		for (size_t i = 0; i < pool->n_members; i++) {
 			const struct state_member *m = &pool->members[i];
 
-			if (m->flags & MPLB_MEMBER_F_GONE || !is_named(pool, m, text) ||
-			    len + strlen(pool->name) + strlen(m->name) + 8 > sizeof(list))
+			if (m->flags & MPLB_MEMBER_F_GONE || !is_named(pool, m, text))
 				continue;
+			if (len + strlen(pool->name) + strlen(m->name) + 8 > sizeof(list)) {
+				strcpy(list + len, ", ...");
+				goto out;
+			}
 			len += (size_t)sprintf(list + len, "%s%s/%s", len ? ", " : "", pool->name,
 					       m->name);
 		}
 	}
+out:
 	return log_err_r(-EINVAL, "%s: several backends are called this; say which: %s", text,
 			 list);
 }
@@ -276,7 +280,7 @@ static int order_member(const struct order *order, const struct state *now,
 	__u32 before;
 	int err = find_one(state, order->name, &pool, &m);
 
-	if (err)
+	if (err || !m)
 		return err;
 	before = member_owner(m);
 	switch (order->verb) {

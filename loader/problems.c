@@ -13,25 +13,27 @@
 #include "backends.h"
 #include "lib/log.h"
 
-#define ASK_STEPS   10
-#define ASK_STEP_NS 20000000L /* 20 ms: 0.2 s in all */
+#define ASK_STEPS   40
+#define ASK_STEP_NS 5000000L /* 5 ms: 0.2 s in all */
 
 static struct ip address_of(const struct mplb_backend_info *info)
 {
 	return (struct ip){ info->addr, info->family };
 }
 
-/* Has nobody heard of the neighbour lately? Then it is asked. Returns true while the answer is
- * awaited. */
-static bool ask(struct nl *rt, const struct nexthop *hop, bool first)
+/* Has the neighbour still to answer? first: it is asked, also one that answered lately. */
+static bool is_awaited(struct nl *rt, struct nexthop *hop, bool first)
 {
-	if (hop->confirmed || (hop->fault && hop->fault != NEXTHOP_NO_NEIGHBOUR))
+	if (hop->permanent || (hop->fault && hop->fault != NEXTHOP_NO_NEIGHBOUR))
 		return false;
+	if (!first)
+		return !hop->confirmed;
 	/* A failure to ask shows as an answer that does not come. */
-	if (first && hop->fault)
+	if (hop->fault)
 		nexthop_probe(rt, hop);
-	else if (first)
+	else
 		nexthop_verify(rt, hop);
+	hop->confirmed = false;
 	return true;
 }
 
@@ -46,12 +48,12 @@ static int look(struct nl *rt, const struct datapath *dp, const struct in_force 
 			struct ip addr = address_of(&dp->backend_info[i]);
 			int err;
 
-			if (!now->backend[i] || (step && !ask(rt, &hops[i], false)))
+			if (!now->backend[i] || (step && !is_awaited(rt, &hops[i], false)))
 				continue;
 			err = nexthop_resolve(rt, &addr, &hops[i]);
 			if (err)
 				return log_err_r(err, "cannot look up routes: %s", nl_error(rt));
-			waiting |= ask(rt, &hops[i], !step);
+			waiting |= is_awaited(rt, &hops[i], !step);
 		}
 		if (!waiting)
 			break;
@@ -76,7 +78,7 @@ static void say(const struct datapath *dp, size_t i, struct nexthop *hop,
 	struct ip addr = address_of(info);
 	struct mplb_backend wanted;
 
-	if (!hop->fault && !hop->confirmed) {
+	if (!hop->fault && !hop->confirmed && !hop->permanent) {
 		hop->fault = NEXTHOP_NO_NEIGHBOUR;
 		nexthop_problem(hop, &addr, text);
 		return;

@@ -7,8 +7,8 @@
 
 /*
  * What is wrong with the way to each backend in force, asked of the kernel now: a word or two per
- * index of mplb_backends, "" where nothing is. A neighbour that has not been heard of lately is
- * asked, and waited for, a fifth of a second at most in all.
+ * index of mplb_backends, "" where nothing is. Neighbours are asked, and waited for, a fifth of
+ * a second at most in all.
  */
 struct problems {
 	char text[MPLB_MAX_BACKENDS][NEXTHOP_TEXT];

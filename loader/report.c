@@ -115,7 +115,7 @@ static int count_slots(const struct datapath *dp, __u32 table, __u32 *owner, __u
  * in the second. To be freed; NULL on failure, logged. */
 static __u32 *slots_in_force(const struct datapath *dp, const struct in_force *now)
 {
-	__u32 *count = calloc(2 * MPLB_MAX_BACKENDS, sizeof(*count));
+	__u32 *count = calloc(2 * (size_t)MPLB_MAX_BACKENDS, sizeof(*count));
 	int err = count ? 0 : -ENOMEM;
 
 	for (__u32 t = 0; !err && t < MPLB_MAX_POOLS; t++)

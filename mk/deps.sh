@@ -30,5 +30,6 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 # An old or empty package list names files that are gone: refresh it first.
 apt-get update -q
+# shellcheck disable=SC2086 # one word for each package
 apt-get install -y -q --no-install-recommends $missing
 echo "deps: installed:$missing"

@@ -58,7 +58,8 @@ for mode in native generic; do
 	get_in_background "again-$mode" "$(vip 4)" --bytes 1M --rate 500k --count 10 --parallel 10 \
 		--mark 100k
 	ready "again-$mode" mark
-	fails "$mode: a second attach is refused" 2 'already' lbctl attach eth0 mode "$mode"
+	fails "$mode: a second attach takes the place of the first" 0 'replaced program' \
+		lbctl attach eth0 mode "$mode"
 	fails "$mode: detach without rights" 2 'root|[Pp]ermi' \
 		as_nobody "$TESTBED_DIR/open/lbctl" --pin-dir "$PINS/lb" detach eth0
 	equal "$mode: shown once" "$(lbctl -j show attach | jq length)" 1
