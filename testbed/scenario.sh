@@ -95,34 +95,51 @@ bench_up() {
 	serve_backends
 	lb_up
 	server_pm_up
-	MODE=mptcp
+	MODE=mptcp MANAGER=mptcp
 }
 
 # mode MODE: how the following transfers go.
 #   tcp      plain TCP through the balancer
-#   mptcp    MPTCP, our path manager on the servers, our policy on the balancer
+#   mptcp    MPTCP, our path manager on the servers (kernel mode, initial subflow backup), our policy
+#            on the balancer
+#   close    the same with the path manager in userspace mode, which closes the initial subflow
 #   unaware  MPTCP, a balancer that hashes joins as it hashes all else, servers that say nothing
 #   none     as mptcp, without a balancer: the router sends the VIP to server b1
 mode() {
-	local b
+	local manager=$1
 
-	if [ "$1" = unaware ] && [ "$MODE" != unaware ]; then
-		for b in "${BACKENDS[@]}"; do
-			stop "pm-$b"
-			on "$b" sysctl -qw net.mptcp.allow_join_initial_addr_port=1
-			on "$b" ip mptcp endpoint flush
-		done
-		lb_apply mp_join=hash
-	elif [ "$1" != unaware ] && [ "$MODE" = unaware ]; then
-		lb_apply
-		server_pm_up
-	fi
+	case $1 in
+	tcp | none) manager=mptcp ;;
+	esac
+	[ "$manager" = "$MANAGER" ] || manage "$manager"
 	if [ "$1" = none ]; then
 		ip -n "$(netns router)" route replace "$VIP4" via "$(lan4 b1)"
 	elif [ "$MODE" = none ]; then
 		vips_through lb
 	fi
 	MODE=$1
+}
+
+# manage mptcp|close|unaware: other path managers on the servers. The VIP and the decapsulation
+# outlive them.
+manage() {
+	local b
+
+	for b in "${BACKENDS[@]}"; do
+		stop "pm-$b"
+	done
+	lb_apply "mp_join=$([ "$1" = unaware ] && echo hash || echo reject)"
+	case $1 in
+	mptcp) server_pm_up ;;
+	close) PATH_MANAGER=userspace INITIAL_SUBFLOW=close server_pm_up ;;
+	unaware)
+		for b in "${BACKENDS[@]}"; do
+			on "$b" sysctl -qw net.mptcp.allow_join_initial_addr_port=1 net.mptcp.pm_type=0
+			on "$b" ip mptcp endpoint flush
+		done
+		;;
+	esac
+	MANAGER=$1
 }
 
 # answers_by direct|balancer: direct server return, or answers of the VIP by way of the balancer, as
@@ -156,8 +173,9 @@ impair() {
 STATS='def at($p): sort | .[((length - 1) * $p) | round];
 	def stats: {median: at(0.5), p95: at(0.95), mean: (add / length), min: min, max: max};'
 
-# transfer LABEL BYTES COUNT [OPTIONS...]: one after another in the current mode. Prints JSON: how
-# many were served, completion times (ms, from connect() to the last byte), goodput of the median,
+# transfer LABEL BYTES COUNT [OPTIONS...]: one after another in the current mode. Sets ROW (and does
+# not print it: a script in $( ) hears of signals only when that is over) to JSON: how many were
+# served, completion times (ms, from connect() to the last byte), goodput of the median,
 # packets to the balancer and bytes by way per transfer.
 transfer() {
 	local label=$1 bytes=$2 count=$3 proto=mptcp before
@@ -165,12 +183,12 @@ transfer() {
 	shift 3
 	[ "$MODE" != tcp ] || proto=tcp
 	before=$(packets switch lb tx)
-	on client timeout 600 "$LOAD" get --connect "$VIP4:80" --proto "$proto" --bytes "$bytes" \
-		--count "$count" --timeout 120 --stall 60 "$@" -j \
-		>"$TESTBED_DIR/$label.out" 2>"$TESTBED_DIR/$label.err" || true
+	start "$label" client "$LOAD" get --connect "$VIP4:80" --proto "$proto" --bytes "$bytes" \
+		--count "$count" --timeout 120 --stall 60 "$@" -j
+	finish "$label" 600 || true
 	jq -e .count "$TESTBED_DIR/$label.out" >/dev/null 2>&1 ||
 		die "$label: the client broke down: $(tail -1 "$TESTBED_DIR/$label.err")"
-	jq -c --arg mode "$MODE" --argjson bytes "$(bytes_of "$bytes")" \
+	ROW=$(jq -c --arg mode "$MODE" --argjson bytes "$(bytes_of "$bytes")" \
 		--argjson packets "$(($(packets switch lb tx) - before))" "$STATS"'
 		(.connections | map(select(.ok))) as $c | {mode: $mode, bytes: $bytes, count, ok, errors,
 		ms: ($c | map(.seconds * 1000) | if length > 0 then stats else null end),
@@ -180,7 +198,7 @@ transfer() {
 		bytes_dedicated: ((.bytes_dedicated // 0) / .count)}
 		| .goodput_mbit = if .ms then $bytes * 8e-3 / .ms.median else 0 end
 		| .goodput_mbit_mean = if .ms then $bytes * 8e-3 / .ms.mean else 0 end' \
-		"$TESTBED_DIR/$label.out"
+		"$TESTBED_DIR/$label.out")
 }
 
 # bytes_of 10k|10M|...

@@ -9,7 +9,7 @@ about "the link emulator: added delay, rate, loss, measured with real traffic"
 param seed 1 "of the losses"
 
 get_b() {
-	on a timeout 120 "$LOAD" get --connect 10.9.0.2:80 "$@" -j 2>/dev/null || true
+	on a timeout --foreground 120 "$LOAD" get --connect 10.9.0.2:80 "$@" -j 2>/dev/null || true
 }
 
 # Times of TCP handshakes, each an answer's way to and fro, beside those of the perfect link.

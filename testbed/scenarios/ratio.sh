@@ -16,14 +16,14 @@ param cc cubic "congestion control of client and servers"
 param seed 1 "of the losses"
 
 # way NAME X: impairs so; X from 0 (TCP is too fast) to 1 (too slow).
-#   loss     answers through the balancer, 5 ms, 0 to 20 % of loss
-#   latency  answers through the balancer, 2 % of loss, 0 to 40 ms
+#   loss     answers through the balancer, 5 ms, 0 to 4 % of loss
+#   latency  answers through the balancer, 5 % of loss, 0 to 4 ms
 #   rate     answers through the balancer, 100 to 1 Mbit/s, a queue of 64 KB
 #   direct   direct server return, no loss, 0 to 1 s
 way() {
 	case $1 in
-	loss) impair delay_ms=5 "loss=$(calc "$2 * 0.2")" ;;
-	latency) impair "delay_ms=$(calc "$2 * 40")" loss=0.02 ;;
+	loss) impair delay_ms=5 "loss=$(calc "$2 * 0.04")" ;;
+	latency) impair "delay_ms=$(calc "$2 * 4")" loss=0.05 ;;
 	rate) impair "rate_mbit=$(calc "100 - $2 * 99")" queue_kb=64 ;;
 	direct) impair "delay_ms=$(calc "$2 * 1000")" ;;
 	*) die "$1: no such way" ;;
@@ -37,7 +37,8 @@ search() {
 	for try in 1 2 3 4 5 6 7; do
 		X=$(calc "($low + $high) / 2")
 		way "$1" "$X"
-		got=$(transfer search "${P[bytes]}" 2 | jq .goodput_mbit_mean)
+		transfer search "${P[bytes]}" 2
+		got=$(jq .goodput_mbit_mean <<<"$ROW")
 		printf '  %s, step %d: TCP gets %.1f Mbit/s\n' "$1" "$try" "$got" >&2
 		[ "$(calc "($got / ${P[tcp]} - 1) | fabs < 0.05")" = false ] || return 0
 		if [ "$(calc "$got > ${P[tcp]}")" = true ]; then
@@ -49,12 +50,13 @@ search() {
 }
 
 scenario() {
-	local w m row n count settings tcp mptcp best=0 total
+	local w m row n count settings tcp got total
 
-	total=$(($(wc -w <<<"${P[ways]}") * 2 + 1))
+	total=$(($(wc -w <<<"${P[ways]}") * 3 + 1))
 	bench_up
 	mode none
-	row=$(transfer t "${P[bytes]}" "${P[count]}")
+	transfer t "${P[bytes]}" "${P[count]}"
+	row=$ROW
 	record "$(jq -c '.way = "none"' <<<"$row")"
 	progress "$total" "no balancer: $(jq '.goodput_mbit | round' <<<"$row") Mbit/s"
 	for w in ${P[ways]}; do
@@ -67,24 +69,27 @@ scenario() {
 		search "$w"
 		settings=$(link_ask lan '.forth.settings | with_entries(select(.value != 0 and
 			.value != false)) | tojson')
-		for m in tcp mptcp; do
+		for m in tcp mptcp close; do
 			mode "$m"
 			count=${P[count]}
 			[ "$m" != tcp ] || count=$((count / 3))
-			row=$(transfer t "${P[bytes]}" "$count")
+			transfer t "${P[bytes]}" "$count"
+			row=$ROW
 			record "$(jq -c --arg w "$w" --argjson s "$settings" '.way = $w | .settings = $s' \
 				<<<"$row")"
 			progress "$total" "$(jq -r --arg w "$w" '"\($w): \(.mode) \(.goodput_mbit * 10 |
 				round / 10) Mbit/s, set-up \(.set_up_ms.median | round) ms"' <<<"$row")"
 		done
 		tcp=$(rows "map(select(.way == \"$w\" and .mode == \"tcp\"))[0].goodput_mbit")
-		mptcp=$(rows "map(select(.way == \"$w\" and .mode == \"mptcp\"))[0].goodput_mbit")
-		n=$(calc "$mptcp / $tcp | . * 10 | round / 10")
-		best=$(calc "[$best, $n] | max")
-		printf '  %s %s: TCP %.1f, MPTCP %.0f Mbit/s: %s times\n' "$w" "$settings" "$tcp" \
-			"$mptcp" "$n"
-		[ "$w" = direct ] || verdict "MPTCP / TCP, TCP slowed by $w" "$n" ">= 50" \
-			"$(calc "$n >= 50")"
+		for m in mptcp close; do
+			got=$(rows "map(select(.way == \"$w\" and .mode == \"$m\"))[0].goodput_mbit")
+			n=$(calc "$got / $tcp | . * 10 | round / 10")
+			printf '  %s %s: TCP %.1f, %s %.0f Mbit/s: %s times\n' "$w" "$settings" \
+				"$tcp" "$m" "$got" "$n"
+			# Set-up alone takes two of so long ways: see docs/results.md.
+			[ "$w" = direct ] || [ "$m" = close ] ||
+				verdict "MPTCP / TCP, TCP slowed by $w" "$n" ">= 50" "$(calc "$n >= 50")"
+		done
 	done
 	verdict "downloads served byte for byte" "$(rows '"\(map(.ok) | add) of \(map(.count) | add)"')" \
 		all "$(rows 'all(.ok == .count)')"
