@@ -223,29 +223,20 @@ static int open_object(const char *folder, struct lb_bpf **out)
 	return 0;
 }
 
-/* Says what about the pins is in the way, once, before several attempts run into it. */
-static int check_pins(const char *folder)
-{
-	struct lb_bpf *skel = NULL;
-	int err = open_object(folder, &skel);
-
-	lb_bpf__destroy(skel);
-	return err;
-}
-
 /* Where to attach. */
 struct place {
 	const char *folder, *dev;
 	int ifindex;
 };
 
-/* One try through libxdp. Id of the program in *id. 0 or -errno. */
-static int add_once(const struct place *place, bool generic, __u32 *id)
+/* One try through libxdp. Id of the program in *id. 0 or -errno; *logged: it was said why. */
+static int add_once(const struct place *place, bool generic, __u32 *id, bool *logged)
 {
 	struct xdp_program *prog;
 	struct lb_bpf *skel = NULL;
 	int err = open_object(place->folder, &skel);
 
+	*logged = !skel;
 	if (!skel)
 		return err;
 	prog = xdp_program__from_bpf_obj(skel->obj, "xdp");
@@ -263,16 +254,17 @@ static int add_once(const struct place *place, bool generic, __u32 *id)
  * a mode that the NIC does not have, or -errno, logged. */
 static int add_program(const struct place *place, bool generic, __u32 *id)
 {
-	int err = add_once(place, generic, id);
+	bool logged;
+	int err = add_once(place, generic, id, &logged);
 
 	/* Linux 6.12 refuses a program that changes packets in the dispatcher of libxdp before
 	 * 1.5.5; alone on the NIC it needs none. */
-	if (err == -EINVAL && !getenv("LIBXDP_SKIP_DISPATCHER")) {
+	if (err == -EINVAL && !logged && !getenv("LIBXDP_SKIP_DISPATCHER")) {
 		setenv("LIBXDP_SKIP_DISPATCHER", "1", 1);
-		err = add_once(place, generic, id);
+		err = add_once(place, generic, id, &logged);
 		unsetenv("LIBXDP_SKIP_DISPATCHER");
 	}
-	if (err && err != -EOPNOTSUPP)
+	if (err && err != -EOPNOTSUPP && !logged)
 		explain_attach(place->dev, err, generic ? DATAPATH_GENERIC : DATAPATH_NATIVE);
 	/* What is invalid here is not the user's input. */
 	return err == -EINVAL ? -EPROTO : err;
@@ -408,9 +400,7 @@ int datapath_attach(const char *root, const char *dev, enum datapath_mode mode,
 	if (lock < 0)
 		return lock;
 	place.folder = folder;
-	err = check_pins(folder);
-	if (!err)
-		err = look_at_nic(&place, &nic);
+	err = look_at_nic(&place, &nic);
 	if (!err)
 		err = nic.program ? replace_program(&place, &nic, mode, out)
 				  : attach_anew(&place, mode, out);

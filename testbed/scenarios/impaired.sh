@@ -109,8 +109,8 @@ judge() {
 		"$(calc "$got <= 3")"
 }
 
-# Completion time over latency (left, no loss) and over loss (right, greatest latency): median; 10 MB
-# and 10 KB.
+# Completion time over latency (left, no loss) and over loss (right, greatest latency), 10 MB and
+# 10 KB: median, bars from the least to the 95th percentile.
 plot() {
 	local data m
 
@@ -129,16 +129,14 @@ plot() {
 		set terminal svg size 900,420 dynamic background "white" font "sans,13"
 		set output "$2"
 		set multiplot layout 1,2
-		set logscale y
 		set grid ytics lc rgb "#dddddd"
 		set key top left
-		set ylabel "completion time, ms (median; bars: least to 95th percentile)"
+		set ylabel "completion time, ms"
 		set style data yerrorlines
 		set title "latency of the balancer, no loss"
 		set xlabel "ms"
-		set yrange [0.3:50000]
-		set format y "%g"
-		set offsets graph 0.05, graph 0.05, 0, 0
+		set yrange [0:2400]
+		set offsets graph 0.04, graph 0.04, 0, 0
 		D = "$data/"
 		plot D."delay-tcp-10000000" title "10 MB, TCP" lw 2 lc rgb "#c0392b", \
 			D."delay-unaware-10000000" title "10 MB, MPTCP, unaware balancer" lw 2 lc rgb "#e0a030", \
