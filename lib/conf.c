@@ -152,7 +152,7 @@ int conf_load(const char *file, const cyaml_schema_value_t *schema, void **data,
 		err = conf_parse(conf, text, len);
 	}
 	free(text);
-	if (err) {
+	if (err || !conf) {
 		conf_free(conf);
 		return err;
 	}

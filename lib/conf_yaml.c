@@ -180,7 +180,7 @@ static yaml_node_t *step(yaml_document_t *document, yaml_node_t *node, const cha
 	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
 		found = yaml_document_get_node(document, pair->key);
 		if (found->type != YAML_SCALAR_NODE || found->data.scalar.length != len ||
-		    memcmp(found->data.scalar.value, part, len))
+		    memcmp(found->data.scalar.value, part, len) != 0)
 			continue;
 		*line = found->start_mark.line + 1;
 		return yaml_document_get_node(document, pair->value);
