@@ -115,14 +115,12 @@ scene_spread() {
 }
 
 scene_download() {
-	local proto before mark n=()
+	local proto before n=()
 
 	title "2. One download of ${DOWNLOAD}B"
 	for proto in tcp mptcp; do
 		before=$(packets switch lb tx)
-		mark=()
-		[ "$proto" = tcp ] || mark=(--hold-until-joined 2)
-		fetch "download-$proto" --proto "$proto" --bytes "$DOWNLOAD" "${mark[@]}"
+		fetch "download-$proto" --proto "$proto" --bytes "$DOWNLOAD"
 		n+=($(($(packets switch lb tx) - before)))
 		promise "the $proto download failed" test "$(of "download-$proto" .all_ok)" = true
 		figure "download.$proto" "$(of "download-$proto" "{ok: .all_ok, goodput_mbit, seconds,
