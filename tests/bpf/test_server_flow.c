@@ -95,8 +95,13 @@ static int client(bool six, int proto, bool wait)
 
 	if (!wait)
 		fcntl(fd, F_SETFL, O_NONBLOCK);
-	cr_assert(!connect(fd, (void *)&to, len) || (!wait && errno == EINPROGRESS), "%s",
-		  strerror(errno));
+	/* In a namespace that is this young the first try may find no route yet. */
+	for (int i = 0; i < 20; i++) {
+		if (!connect(fd, (void *)&to, len) || (!wait && errno == EINPROGRESS))
+			return fd;
+		usleep(50000);
+	}
+	cr_assert(false, "%s", strerror(errno));
 	return fd;
 }
 
