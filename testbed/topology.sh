@@ -141,12 +141,20 @@ client_endpoints() {
 	on client ip mptcp limits set add_addr_accepted 0 subflows 2
 }
 
-# serve_backends [OPTIONS...]: a server on each backend, port 80, all addresses, TCP, MPTCP and UDP.
+# serve_on NODE [OPTIONS...]: a server, port 80, all addresses, TCP, MPTCP and UDP.
+serve_on() {
+	local b=$1
+
+	shift
+	start "web-$b" "$b" "$LOAD" serve --listen '*:80' --udp --name "$b" "$@"
+}
+
+# serve_backends [OPTIONS...]: one on each backend.
 serve_backends() {
 	local b
 
 	for b in "${BACKENDS[@]}"; do
-		start "web-$b" "$b" "$LOAD" serve --listen '*:80' --udp --name "$b" "$@"
+		serve_on "$b" "$@"
 	done
 	for b in "${BACKENDS[@]}"; do
 		ready "web-$b"
@@ -215,9 +223,8 @@ lb_config() {
 	done
 }
 
-# second_balancer [KEY=VALUE...]: a node "lb2" beside "lb", up with such a config. It gets packets
-# once the router sends them there: `vips_through lb2`.
-second_balancer() {
+# second_balancer_node: "lb2" beside "lb", without a program.
+second_balancer_node() {
 	node lb2
 	wire switch lb2 lb2 eth0 1600
 	ip -n "$(netns switch)" link set lb2 master lan
@@ -226,6 +233,12 @@ second_balancer() {
 	topology_defaults lb2 eth0 10.0.0.1 fd00::1
 	meet lb2 10.0.0.1
 	meet lb2 fd00::1
+}
+
+# second_balancer [KEY=VALUE...]: the node "lb2", up with such a config. It gets packets once the
+# router sends them there: `vips_through lb2`.
+second_balancer() {
+	second_balancer_node
 	lb_config "$@" >"$TESTBED_DIR/lb2.yaml"
 	{
 		lbctl_on lb2 attach eth0 mode native &&
