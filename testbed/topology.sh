@@ -183,9 +183,7 @@ lbctl() {
 #   forward=l2|ipip  outer=4|6|same (family of the backends' addresses)  mp_join=reject|hash
 #   seed=N  members="b1 b2 b3"  weight_bN=N
 lb_config() {
-	local forward=ipip outer=same mp_join=reject seed=0x5eed members="${BACKENDS[*]}"
-	# shellcheck disable=SC2034 # used by the name made of weight_ and the member's
-	local weight_b1=100 weight_b2=100 weight_b3=100 arg f
+	local forward=ipip outer=same mp_join=reject seed=0x5eed members="${BACKENDS[*]}" arg f
 
 	for arg in "$@"; do
 		local "${arg?}"
@@ -210,7 +208,7 @@ lb_config() {
 			local weight=weight_$arg
 
 			echo "      - {name: $arg, id: ${arg#b}, address: \"$("lan$f" "$arg")\"," \
-				"weight: ${!weight}}"
+				"weight: ${!weight:-100}}"
 		done
 	done
 }
