@@ -269,14 +269,14 @@ server_pm() {
 }
 
 # server_config NODE: the config of server-pm on that backend, on stdout; PATH_MANAGER and
-# INITIAL_SUBFLOW are others than the usual.
+# INITIAL_SUBFLOW are others than the usual, DECAPSULATE is more, as in ", mtu: 0".
 server_config() {
 	cat <<-END
 		vips: [$VIP4, "$VIP6"]
 		dedicated: [$(own4 "$1"), "$(own6 "$1")"]
 		path_manager: ${PATH_MANAGER:-kernel}
 		initial_subflow: ${INITIAL_SUBFLOW:-backup}
-		decapsulate: {device: eth0}
+		decapsulate: {device: eth0${DECAPSULATE:-}}
 		balancers: [10.0.0.2, "fd00::2", 10.0.0.3, "fd00::3"]
 	END
 }
