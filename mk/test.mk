@@ -17,6 +17,11 @@ check: deps-quiet ## run all tests (root); the last line has the totals
 	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory tests
 	$(Q)tests/check.sh
 
+MANY ?= 10000
+
+many: programs ## 10,000 connections through changes and failures (root; MANY)
+	$(Q)MANY=$(MANY) MANY_INTERVAL=2 MANY_STALL=1 LIMIT=600 tests/e2e/run.sh many
+
 demo: deps-quiet ## show the main job in network namespaces (root); build/demo.json has the figures
 	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory programs
 	$(Q)testbed/demo.sh
