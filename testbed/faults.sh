@@ -92,10 +92,9 @@ traffic_down() {
 
 fault backend_killed own own "a server loses its power and comes back"
 fault_backend_killed() {
-	ip -n "$(netns "$VICTIM")" link set eth0 down
+	ip -n "$(netns switch)" link set "$VICTIM" down
 	sleep 4
-	ip -n "$(netns "$VICTIM")" link set eth0 up
-	topology_defaults "$VICTIM" eth0 10.0.0.1 fd00::1
+	ip -n "$(netns switch)" link set "$VICTIM" up
 	sleep 2
 }
 
@@ -160,22 +159,22 @@ fault_vip_blackholed() {
 	sleep 3
 }
 
-# lose_option SUBTYPE DEVICE TENTHS: of the packets with that MPTCP option that the router gets there.
+# lose_option SUBTYPE DEVICE PERCENT: of the packets with that MPTCP option that the router gets there.
 lose_option() {
 	on router nft "add table inet faults; add chain inet faults fw { type filter hook forward priority 0; };
-		add rule inet faults fw iifname $2 tcp option mptcp subtype $1 numgen random mod 10 < $3 drop"
+		add rule inet faults fw iifname $2 tcp option mptcp subtype $1 numgen random mod 100 < $3 drop"
 }
 
 fault add_addr_lost whole whole "seven of ten ADD_ADDR are lost while 30 connections begin"
 fault_add_addr_lost() {
-	lose_option 3 lan 7
+	lose_option 3 lan 70
 	newcomers add_addr_lost
 	on router nft delete table inet faults
 }
 
-fault echo_lost whole whole "every echo of ADD_ADDR is lost while 30 connections begin"
+fault echo_lost whole whole "99 of 100 echoes of ADD_ADDR are lost while 30 connections begin"
 fault_echo_lost() {
-	lose_option 3 c0 10
+	lose_option 3 c0 99
 	newcomers echo_lost
 	on router nft delete table inet faults
 }
@@ -273,7 +272,7 @@ complain() {
 troubles() {
 	jq -nc --slurpfile injected "$TESTBED_DIR/injected" --slurpfile tcp "$TESTBED_DIR/hold-tcp.out" \
 		--slurpfile mptcp "$TESTBED_DIR/hold-mptcp.out" '
-		($tcp[0], $mptcp[0]) as $h | $h.events[] | . as $e | ($h.began + .at) as $t
+		($tcp[0], $mptcp[0]) as $h | $h.events[] | . as $e | ($h.began_unix_ms / 1000 + .at) as $t
 		| ([$injected[] | select(.began <= $t)] | last // {fault: "none", victim: "", tcp: "whole", mptcp: "whole"}) as $f
 		| {proto: $h.proto, at: $t, what: .what, server: .server, established, fault: $f.fault,
 		allowed: ($f[$h.proto] as $may |

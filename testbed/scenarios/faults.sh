@@ -128,11 +128,14 @@ sequence() {
 	sleep 1
 	traffic_down
 	troubles >"$TESTBED_DIR/troubles"
+	verdict "before the first fault" "$(count none tcp false), $(count none mptcp false)" \
+		"nothing, nothing" "$([ "$(count none tcp false)$(count none mptcp false)" = nothingnothing ] &&
+			echo true || echo false)"
 	for f in $(xargs -n1 <<<"$1" | sort -u); do
 		judge "$f"
 	done
 	record "$(jq -c --slurpfile i "$TESTBED_DIR/injected" --slurpfile t "$TESTBED_DIR/troubles" \
-		'{series: {step: .series.step, began, tcp: .series.answers}, injected: $i, troubles: $t}' \
+		'{series: {step: .series.step, began: (.began_unix_ms / 1000), tcp: .series.answers}, injected: $i, troubles: $t}' \
 		"$TESTBED_DIR/hold-tcp.out" | jq -c --slurpfile m "$TESTBED_DIR/hold-mptcp.out" \
 		'.series.mptcp = $m[0].series.answers')"
 }
