@@ -1,8 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Installs the Debian packages that building, testing and the demo need and that are missing.
-# --quiet: says nothing where nothing is missing.
+#
+#	mk/deps.sh [--quiet] [--browser]
+#
+# --quiet: says nothing where nothing is missing. --browser: the one that a test looks at the testbed's
+# report with, too (350 MB).
 set -eu
+
+quiet= browser=
+for arg; do
+	case $arg in
+	--quiet) quiet=yes ;;
+	--browser) browser=chromium ;;
+	*)
+		echo "deps: error: no option $arg; there are --quiet and --browser" >&2
+		exit 1
+		;;
+	esac
+done
 
 # to build
 build="gcc make pkg-config libc6-dev clang llvm bpftool linux-libc-dev libbpf-dev libxdp-dev
@@ -14,12 +30,12 @@ test="libcriterion-dev libclang-rt-14-dev clang-format clang-tidy shellcheck qem
 busybox-static cpio xz-utils"
 
 missing=
-for p in $build $run $test; do
+for p in $build $run $test $browser; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' ||
 		missing="$missing $p"
 done
 if [ -z "$missing" ]; then
-	[ "${1-}" = --quiet ] || echo "deps: nothing is missing"
+	[ -n "$quiet" ] || echo "deps: nothing is missing"
 	exit 0
 fi
 echo "deps: missing:$missing"
