@@ -8,7 +8,7 @@
 # report with, too (350 MB).
 set -eu
 
-quiet= browser=
+quiet='' browser=''
 for arg; do
 	case $arg in
 	--quiet) quiet=yes ;;
@@ -24,7 +24,7 @@ done
 build="gcc make pkg-config libc6-dev clang llvm bpftool linux-libc-dev libbpf-dev libxdp-dev
 libmnl-dev libcyaml-dev libyaml-dev libjansson-dev libevent-dev libssl-dev scdoc"
 # demo and end-to-end tests
-run="iproute2 bird2 ethtool jq nftables procps util-linux tcpdump kmod gnuplot-nox"
+run="iproute2 bird2 openssl faketime ethtool jq nftables procps util-linux tcpdump kmod gnuplot-nox"
 # tests and checks
 test="libcriterion-dev libclang-rt-14-dev clang-format clang-tidy shellcheck qemu-system-x86
 busybox-static cpio xz-utils"
