@@ -26,9 +26,9 @@ demo: deps-quiet ## show the main job in network namespaces (root); build/demo.j
 	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory programs
 	$(Q)testbed/demo.sh
 
-BENCH_SKEL := $B/tests/bench/bench.skel.h
-$B/obj/tests/bench/bench.o: $(BENCH_SKEL)
-$B/bench: $B/obj/tests/bench/bench.o $B/libloader.a $B/libmplb.a
+$B/obj/tests/bench/bench.o: $B/tests/bench/bench.skel.h
+$B/obj/tests/bench/bench_server.o: $B/tests/bench/server.skel.h
+$B/bench: $(call obj,tests/bench/bench.c tests/bench/bench_server.c) $B/libloader.a $B/libmplb.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs)
 
