@@ -40,7 +40,7 @@ bench: $B/bench ## measure the cost per packet (root); a table, and build/bench.
 C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader lb-agent server-pm testbed testbed/load testbed/link \
 	    tests/unit tests/bpf tests/bench tests/fuzz tests/kernels))
 C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader lb-agent server-pm testbed/load testbed/link \
-	    tests/unit tests/bpf tests/fuzz))
+	    tests/unit tests/bpf tests/bench tests/fuzz))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
 SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
 	     tests/e2e/*.sh tests/e2e/*.bash tests/fuzz/*.sh tests/kernels/*.sh)
