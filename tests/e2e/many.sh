@@ -103,6 +103,8 @@ second_balancer forward=gue outer=4 members="$TEN"
 frames_lost lb
 frames_lost lb2
 hold_begin hold
+start new client "$LOAD" get --connect "$(vip 4)" --bytes 2000 --requests 2 --gap 0.02 --parallel 10 \
+	--for 3600 -j
 change lb_apply forward=gue outer=4 members="$TEN b11"
 change lbctl drain b3
 change lbctl weight b5 300
@@ -126,9 +128,13 @@ vips_through lb2
 ip -n "$(netns switch)" link set lb down
 a_while
 a_while
+stop new
 stop hold
 tell hold "changes and a new balancer"
 whole hold "members added, drained, weighted anew, twice each; another balancer: nothing breaks or stalls"
+at_least "new connections are served meanwhile" "$(of new .ok)" 100
+# One that was made between two changes, and is on one of the few slots that both move, may break.
+at_most "and next to none breaks" "$(of new '[.errors[]] | add // 0')" 5
 equal "all ten had connections" "$(of hold '.servers | length')" 10
 at_least "both balancers took part" "$((lb_before < $(forwarded lb2) ? lb_before : $(forwarded lb2)))" \
 	"$MANY"
