@@ -2,6 +2,7 @@
 /* mplb-load hold: many connections that live long and ask for a little now and then. */
 #include "hold.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -156,6 +157,27 @@ static int hold_carry_out(struct hold *hold)
 	return code;
 }
 
+/* Reads addresses, and says what does not go together. */
+static int hold_check(struct hold *hold)
+{
+	if (!hold->connect.n || !hold->count || hold->count > 1000000 || !hold->parallel)
+		return log_err_r(-EINVAL, "hold: --connect is needed; --count (at most 1M) and "
+					  "--parallel are at least 1");
+	if (hold->timeout < hold->stall)
+		return log_err_r(-EINVAL, "hold: --timeout is less than --stall");
+	for (size_t i = 0; i < hold->source.n; i++)
+		if (endpoint_parse(hold->source.text[i], &hold->sources[i]))
+			return -EINVAL;
+	for (size_t i = 0; i < hold->connect.n; i++) {
+		if (endpoint_parse(hold->connect.text[i], &hold->peers[i]))
+			return -EINVAL;
+		if (hold->source.n && !hold_source(hold, &hold->peers[i], 0))
+			return log_err_r(-EINVAL, "hold: no --source is of the family of %s",
+					 hold->connect.text[i]);
+	}
+	return 0;
+}
+
 static int hold_run(int argc, char **argv)
 {
 	struct hold hold = { .proto = IPPROTO_TCP,
@@ -170,18 +192,8 @@ static int hold_run(int argc, char **argv)
 
 	if (options_read(hold_options, &hold, argc, argv))
 		return 1;
-	if (!hold.connect.n || !hold.count || hold.count > 1000000 || !hold.parallel ||
-	    hold.timeout < hold.stall) {
-		log_error("hold: --connect is needed; --count (at most 1M) and --parallel are at "
-			  "least 1; --timeout is no less than --stall");
+	if (hold_check(&hold))
 		return 1;
-	}
-	for (size_t i = 0; i < hold.connect.n; i++)
-		if (endpoint_parse(hold.connect.text[i], &hold.peers[i]))
-			return 1;
-	for (size_t i = 0; i < hold.source.n; i++)
-		if (endpoint_parse(hold.source.text[i], &hold.sources[i]))
-			return 1;
 	hold.base = load_loop_new();
 	if (!hold.base)
 		return 2;

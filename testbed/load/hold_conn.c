@@ -38,10 +38,10 @@ static void hold_close(struct hold_conn *conn)
 		hold_rests(conn->hold);
 }
 
-/* The connection is lost, or never came up. */
+/* The connection is lost, or never came up: no server has answered. */
 static void hold_break(struct hold_conn *conn, enum hold_trouble trouble)
 {
-	bool established = conn->state != HOLD_CONNECTING && conn->state != HOLD_CLOSED;
+	bool established = conn->server != NULL;
 
 	hold_note(conn, trouble, established);
 	hold_close(conn);
@@ -199,7 +199,7 @@ static void hold_timer(evutil_socket_t fd, short what, void *arg)
 		hold_ask(conn);
 		break;
 	case HOLD_ASKED:
-		hold_note(conn, HOLD_T_STALL, true);
+		hold_note(conn, HOLD_T_STALL, conn->server != NULL);
 		if (hold->ending) {
 			hold_close(conn);
 			break;

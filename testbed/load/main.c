@@ -102,7 +102,7 @@ int load_descriptors(unsigned long long need)
 		return 0;
 	return log_err_r(-EPERM,
 			 "%llu open descriptors are needed, %llu allowed: raise the limit "
-			 "(ulimit -n) or run as root",
+			 "(ulimit -Hn), or have CAP_SYS_RESOURCE",
 			 need, (unsigned long long)limit.rlim_max);
 }
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Many established connections, none of which may break or stall while the pool changes, while the
-# balancer is replaced, or when somebody else's server dies; and no packet that is not accounted for.
+# balancer is replaced, when somebody else's server dies, or, with MPTCP, when there is no balancer any
+# more; and no packet that is not accounted for.
 # MANY is how many, 1,000 by default; `make many` takes 10,000 and holds them to one second.
 #
 #	client ══ router ──┬── lb     gue; at first b1 to b10
@@ -44,8 +45,8 @@ change() {
 whole() {
 	holds "$2" jq -e "if .all_ok and .ok == $MANY and .broken + .failed + .stalls == 0 and
 		.answers == .requests then true
-		else \"\(.ok) of $MANY whole, troubles \(.troubles), first \(.events[0])\", false
-		end" "$TESTBED_DIR/$1.out"
+		else error(\"\(.ok) of $MANY whole, troubles \(.troubles), first \(.events[0])\") end" \
+		"$TESTBED_DIR/$1.out"
 }
 
 # tell LABEL WHAT: figures for whoever reads the output.
@@ -102,6 +103,8 @@ second_balancer forward=gue outer=4 members="$TEN"
 frames_lost lb
 frames_lost lb2
 hold_begin hold
+start new client "$LOAD" get --connect "$(vip 4)" --bytes 2000 --requests 2 --gap 0.02 --parallel 10 \
+	--for 3600 -j
 change lb_apply forward=gue outer=4 members="$TEN b11"
 change lbctl drain b3
 change lbctl weight b5 300
@@ -125,9 +128,13 @@ vips_through lb2
 ip -n "$(netns switch)" link set lb down
 a_while
 a_while
+stop new
 stop hold
 tell hold "changes and a new balancer"
 whole hold "members added, drained, weighted anew, twice each; another balancer: nothing breaks or stalls"
+at_least "new connections are served meanwhile" "$(of new .ok)" 100
+# One that was made between two changes, and is on one of the few slots that both move, may break.
+at_most "and next to none breaks" "$(of new '[.errors[]] | add // 0')" 5
 equal "all ten had connections" "$(of hold '.servers | length')" 10
 at_least "both balancers took part" "$((lb_before < $(forwarded lb2) ? lb_before : $(forwarded lb2)))" \
 	"$MANY"
@@ -168,4 +175,20 @@ equal "a member died: nobody else's breaks or stalls" \
 	"$(of death '[.events[] | select(.server != "b2")] | length')" 0
 equal "a member died: its clients are served by others" \
 	"$(of death '"\(.established - .count - .broken) \(.failed)"')" "0 0"
+
+# ---- no balancer any more, MPTCP --------------------------------------------------------------------------
+
+# Connections that have joined their server's own address need none.
+on client ip mptcp limits set add_addr_accepted 2 subflows 2
+hold_begin off --proto mptcp
+sleep "$(jq -n "$INTERVAL * 3 + 1")"
+ip -n "$(netns switch)" link set lb2 down
+a_while
+a_while
+stop off
+tell off "no balancer any more, MPTCP"
+whole off "no balancer any more: MPTCP connections go on"
+equal "no balancer any more: all had joined their server" "$(of off '"\(.joined) \(.joined_vip)"')" \
+	"$MANY 0"
+equal "no join reached a wrong server" "$(wrong_joins)" 0
 conclude
