@@ -19,6 +19,7 @@ struct state_member {
 	__u16 config_weight; /* as the config says */
 	__u32 weight; /* as the operator says, else the config */
 	__u32 base; /* weight in the fallback table: before the changes under way */
+	__u32 prev; /* weight between the first and the last of them; all 0: there was one only */
 	__u8 flags; /* MPLB_MEMBER_F_* */
 	__u32 index; /* into mplb_backends */
 	size_t at; /* which of the pool's backends in the config, for complaints */
@@ -28,6 +29,7 @@ struct state_pool {
 	char name[MPLB_NAME_LEN];
 	enum mplb_forward forward;
 	bool hash_addresses;
+	enum mplb_all_down all_down;
 	__u64 hash_seed;
 	struct state_member *members;
 	size_t n_members;
