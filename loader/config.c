@@ -27,6 +27,7 @@ struct file_pool {
 	const char *name;
 	enum mplb_forward forward;
 	enum file_hash *hash;
+	enum mplb_all_down *all_down;
 	struct file_backend *backends;
 	uint32_t backends_count;
 };
@@ -53,6 +54,8 @@ static const cyaml_strval_t forwards[] = { { "l2", MPLB_FORWARD_L2 },
 					   { "ipip", MPLB_FORWARD_IPIP },
 					   { "gue", MPLB_FORWARD_GUE } };
 static const cyaml_strval_t hashes[] = { { "flow", HASH_FLOW }, { "addresses", HASH_ADDRESSES } };
+static const cyaml_strval_t all_downs[] = { { "keep", MPLB_ALL_DOWN_KEEP },
+					    { "stop", MPLB_ALL_DOWN_STOP } };
 static const cyaml_strval_t joins[] = { { "reject", MPLB_MP_JOIN_REJECT },
 					{ "hash", MPLB_MP_JOIN_HASH } };
 
@@ -77,6 +80,8 @@ static const cyaml_schema_field_t pool_fields[] = {
 			 ARRAY_SIZE(forwards)),
 	CYAML_FIELD_ENUM_PTR("hash", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
 			     hash, hashes, ARRAY_SIZE(hashes)),
+	CYAML_FIELD_ENUM_PTR("all_down", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
+			     all_down, all_downs, ARRAY_SIZE(all_downs)),
 	CYAML_FIELD_SEQUENCE("backends", CYAML_FLAG_POINTER, struct file_pool, backends,
 			     &backend_schema, 1, MPLB_MAX_BACKENDS),
 	CYAML_FIELD_END,
@@ -179,6 +184,7 @@ static int read_pool(struct lb_config *config, size_t p, const struct file_pool 
 	to->name = from->name;
 	to->forward = from->forward;
 	to->hash_addresses = from->hash && *from->hash == HASH_ADDRESSES;
+	to->all_down = from->all_down ? *from->all_down : MPLB_ALL_DOWN_KEEP;
 	to->backends = calloc(from->backends_count, sizeof(*to->backends));
 	if (!to->backends)
 		return -ENOMEM;

@@ -21,6 +21,7 @@ struct lb_pool {
 	const char *name;
 	enum mplb_forward forward;
 	bool hash_addresses; /* the flow hash takes addresses only */
+	enum mplb_all_down all_down;
 	struct lb_backend *backends; /* in the order of the file */
 	size_t n_backends;
 };

@@ -79,7 +79,7 @@ enum mplb_member_state member_state(const struct state_member *m);
  * under way; if not, it follows the owner table at once. */
 bool pool_has_second_chance(const struct state_pool *pool);
 
-/* Are changes under way: is anybody's weight for new flows not that of the fallback table? */
+/* Are changes under way: had anybody another weight for new flows since the pool was settled? */
 bool pool_is_unsettled(const struct state_pool *pool);
 
 #endif
