@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config_check.h"
+#include "config_health.h"
 #include "lib/log.h"
 #include "mplb/maps.h"
 
@@ -27,7 +28,7 @@ struct file_pool {
 	const char *name;
 	enum mplb_forward forward;
 	enum file_hash *hash;
-	enum mplb_all_down *all_down;
+	struct file_health *health;
 	struct file_backend *backends;
 	uint32_t backends_count;
 };
@@ -43,6 +44,7 @@ struct file_vip {
 
 struct file_config {
 	uint64_t hash_seed;
+	uint32_t *probe_mark;
 	struct file_vip *vips;
 	uint32_t vips_count;
 	struct file_pool *pools;
@@ -54,8 +56,6 @@ static const cyaml_strval_t forwards[] = { { "l2", MPLB_FORWARD_L2 },
 					   { "ipip", MPLB_FORWARD_IPIP },
 					   { "gue", MPLB_FORWARD_GUE } };
 static const cyaml_strval_t hashes[] = { { "flow", HASH_FLOW }, { "addresses", HASH_ADDRESSES } };
-static const cyaml_strval_t all_downs[] = { { "keep", MPLB_ALL_DOWN_KEEP },
-					    { "stop", MPLB_ALL_DOWN_STOP } };
 static const cyaml_strval_t joins[] = { { "reject", MPLB_MP_JOIN_REJECT },
 					{ "hash", MPLB_MP_JOIN_HASH } };
 
@@ -80,8 +80,8 @@ static const cyaml_schema_field_t pool_fields[] = {
 			 ARRAY_SIZE(forwards)),
 	CYAML_FIELD_ENUM_PTR("hash", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
 			     hash, hashes, ARRAY_SIZE(hashes)),
-	CYAML_FIELD_ENUM_PTR("all_down", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
-			     all_down, all_downs, ARRAY_SIZE(all_downs)),
+	CYAML_FIELD_MAPPING_PTR("health", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+				struct file_pool, health, config_health_fields),
 	CYAML_FIELD_SEQUENCE("backends", CYAML_FLAG_POINTER, struct file_pool, backends,
 			     &backend_schema, 1, MPLB_MAX_BACKENDS),
 	CYAML_FIELD_END,
@@ -109,6 +109,7 @@ static const cyaml_schema_value_t vip_schema = {
 
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_UINT("hash_seed", CYAML_FLAG_OPTIONAL, struct file_config, hash_seed),
+	CYAML_FIELD_UINT_PTR("probe_mark", CYAML_FLAG_OPTIONAL, struct file_config, probe_mark),
 	CYAML_FIELD_SEQUENCE("vips", CYAML_FLAG_POINTER, struct file_config, vips, &vip_schema, 1,
 			     MPLB_MAX_VIPS),
 	CYAML_FIELD_SEQUENCE("pools", CYAML_FLAG_POINTER, struct file_config, pools, &pool_schema,
@@ -184,12 +185,12 @@ static int read_pool(struct lb_config *config, size_t p, const struct file_pool 
 	to->name = from->name;
 	to->forward = from->forward;
 	to->hash_addresses = from->hash && *from->hash == HASH_ADDRESSES;
-	to->all_down = from->all_down ? *from->all_down : MPLB_ALL_DOWN_KEEP;
 	to->backends = calloc(from->backends_count, sizeof(*to->backends));
 	if (!to->backends)
 		return -ENOMEM;
 	to->n_backends = from->backends_count;
 	err |= read_name(config, conf_path("pools[%zu].name", p), from->name);
+	err |= config_health_read(config, p, from->health);
 	for (i = 0; i < to->n_backends; i++)
 		err |= read_backend(config, p, i, &from->backends[i]);
 	return err ? -EINVAL : 0;
@@ -236,6 +237,17 @@ static int read_vip(struct lb_config *config, size_t v, const struct file_vip *f
 	return err ? -EINVAL : 0;
 }
 
+static int read_probe_mark(struct lb_config *config, const uint32_t *from)
+{
+	config->probe_mark = from ? *from : MPLB_PROBE_MARK;
+	if (config->probe_mark && !(config->probe_mark & MPLB_PROBE_INDEX))
+		return 0;
+	return conf_error(
+		config->conf, "probe_mark",
+		"0x%x cannot be the first of %u marks; give a multiple of 0x%x, but not 0",
+		config->probe_mark, MPLB_PROBE_INDEX + 1, MPLB_PROBE_INDEX + 1);
+}
+
 /* Goes on after an error, so that all of them are logged; only lack of memory stops it. */
 static int read_config(struct lb_config *config, const struct file_config *from)
 {
@@ -243,6 +255,7 @@ static int read_config(struct lb_config *config, const struct file_config *from)
 	size_t i;
 
 	config->hash_seed = from->hash_seed;
+	err |= read_probe_mark(config, from->probe_mark);
 	config->pools = calloc(from->pools_count, sizeof(*config->pools));
 	config->vips = calloc(from->vips_count, sizeof(*config->vips));
 	if (!config->pools || !config->vips)

@@ -17,11 +17,37 @@ struct lb_backend {
 	uint32_t weight; /* 0: takes no new flows */
 };
 
+enum lb_health_type { LB_HEALTH_NONE, LB_HEALTH_TCP, LB_HEALTH_HTTP, LB_HEALTH_MPTCP };
+
+/* What becomes of a pool's packets when all its members are down. */
+enum lb_all_down {
+	LB_ALL_DOWN_KEEP, /* they go to the members as if none were down */
+	LB_ALL_DOWN_STOP, /* new connections are dropped */
+};
+
+/* A member that went down `downs` times within within_ms comes up again only after it has passed
+ * all probes for hold_ms. */
+struct lb_damping {
+	uint16_t downs; /* 0: no damping */
+	uint32_t within_ms, hold_ms;
+};
+
+struct lb_health {
+	enum lb_health_type type;
+	uint32_t interval_ms, timeout_ms; /* timeout_ms <= interval_ms */
+	uint16_t rise, fall; /* probes in a row that make a member up, down */
+	uint16_t port; /* 0: that of each VIP */
+	const char *path, *host, *body; /* of http; host NULL: the VIP, body NULL: any */
+	uint16_t status_least, status_most; /* of http */
+	enum lb_all_down all_down;
+	struct lb_damping damping;
+};
+
 struct lb_pool {
 	const char *name;
 	enum mplb_forward forward;
 	bool hash_addresses; /* the flow hash takes addresses only */
-	enum mplb_all_down all_down;
+	struct lb_health health;
 	struct lb_backend *backends; /* in the order of the file */
 	size_t n_backends;
 };
@@ -38,6 +64,7 @@ struct lb_vip {
 struct lb_config {
 	struct conf *conf; /* for conf_error() about what turns out wrong later */
 	uint64_t hash_seed;
+	uint32_t probe_mark; /* of the probe to a backend: this plus the backend's index */
 	struct lb_vip *vips;
 	size_t n_vips;
 	struct lb_pool *pools;

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include "config_health.h"
 #include "mplb/maps.h"
 
 static bool same_address(const struct ip *a, const struct ip *b)
@@ -195,6 +196,7 @@ static unsigned int check_pools(const struct lb_config *config)
 			errors++;
 		}
 		errors += check_backends(config, p);
+		errors += config_health_check(config, p);
 		warn_unused(config, p);
 		total += pool->n_backends;
 	}

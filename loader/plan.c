@@ -203,7 +203,8 @@ static int plan_pool(const struct lb_config *config, size_t at, const struct sta
 	snprintf(pool->name, sizeof(pool->name), "%s", from->name);
 	pool->forward = from->forward;
 	pool->hash_addresses = from->hash_addresses;
-	pool->all_down = from->all_down;
+	pool->all_down = from->health.all_down == LB_ALL_DOWN_STOP ? MPLB_ALL_DOWN_STOP
+								   : MPLB_ALL_DOWN_KEEP;
 	pool->hash_seed = config->hash_seed;
 	pool->table = STATE_NO_PLACE;
 	pool->at = at;
@@ -215,6 +216,8 @@ static int plan_pool(const struct lb_config *config, size_t at, const struct sta
 		pool->members[i] =
 			member_of(b, before ? state_find_member(before, b->id, &b->addr) : NULL);
 		pool->members[i].at = i;
+		if (from->health.type == LB_HEALTH_NONE)
+			pool->members[i].flags &= (__u8)~MPLB_MEMBER_F_DOWN;
 	}
 	pool->n_members = from->n_backends;
 	return 0;

@@ -16,4 +16,9 @@
 #define MPLB_MAX_BALANCERS   256 /* outer sources that a backend accepts */
 #define MPLB_MAX_SERVER_VIPS 256 /* VIPs of one backend */
 
+/* Packets of a health probe carry this socket mark plus the index of the backend that they are for.
+ * The default; a config may name another, with the low 12 bits 0. */
+#define MPLB_PROBE_MARK	 0x6d700000
+#define MPLB_PROBE_INDEX 0xfff /* MPLB_MAX_BACKENDS - 1 */
+
 #endif

@@ -367,14 +367,22 @@ static void judge(struct state **now, __u16 id, bool down)
 	step(now, want);
 }
 
+static void checked(struct state **now, const char *all_down, const char *members)
+{
+	char more[64];
+
+	snprintf(more, sizeof(more), ", health: {type: tcp, all_down: %s}", all_down);
+	apply_with(now, "gue", more, members);
+}
+
 Test(plan, health)
 {
 	struct state *now = empty();
 
-	gue(&now, B1 "," B2);
+	checked(&now, "keep", B1 "," B2);
 	judge(&now, 2, true);
 	cr_expect_str_eq(words(now), "b1 active 100/100, b2 down 0/100");
-	gue(&now, B1 "," B2);
+	checked(&now, "keep", B1 "," B2);
 	cr_expect_str_eq(words(now), "b1 active 100/100, b2 down 0/100");
 	/* All down: health is ignored. */
 	judge(&now, 1, true);
@@ -383,7 +391,7 @@ Test(plan, health)
 	order(&now, ORDER_DRAIN, "b2", 0);
 	cr_expect_str_eq(words(now), "b1 active 100/100 kept, b2 down 0/100 drain kept");
 	order(&now, ORDER_UNDRAIN, "b2", 0);
-	apply_with(&now, "gue", ", all_down: stop", B1 "," B2);
+	checked(&now, "stop", B1 "," B2);
 	cr_expect_str_eq(words(now), "b1 down 0/100, b2 down 0/100");
 	cr_expect(strstr(messages, "no backend takes new connections"), "%s", messages);
 	judge(&now, 1, false);
@@ -391,10 +399,13 @@ Test(plan, health)
 	judge(&now, 2, false);
 	cr_expect_str_eq(words(now), "b1 active 100/100, b2 active 100/100");
 	/* Where nobody but the drained is healthy, the others are wanted. */
-	gue(&now, B1 "," B2);
+	checked(&now, "keep", B1 "," B2);
 	order(&now, ORDER_DRAIN, "web/b1", 0);
 	judge(&now, 2, true);
 	cr_expect_str_eq(words(now), "b1 draining 0/100 drain, b2 active 100/100 kept");
+	/* Without health checks nobody is down. */
+	gue(&now, B1 "," B2);
+	cr_expect_str_eq(words(now), "b1 draining 0/100 drain, b2 active 100/100");
 	state_free(now);
 }
 
@@ -409,7 +420,7 @@ Test(plan, demand_of_all)
 
 	gue(&now, B1 "," B2);
 	verdict.addr = member(now, "b2")->addr;
-	config = load("gue", "", B1 "," B2 "," B3);
+	config = load("gue", ", health: {type: tcp}", B1 "," B2 "," B3);
 	demand.config = config;
 	cr_assert_eq(plan(&demand, now, &want), 0);
 	step(&now, want);
