@@ -203,8 +203,7 @@ static int plan_pool(const struct lb_config *config, size_t at, const struct sta
 	snprintf(pool->name, sizeof(pool->name), "%s", from->name);
 	pool->forward = from->forward;
 	pool->hash_addresses = from->hash_addresses;
-	pool->all_down = from->health.all_down == LB_ALL_DOWN_STOP ? MPLB_ALL_DOWN_STOP
-								   : MPLB_ALL_DOWN_KEEP;
+	pool->all_down = from->health.all_down;
 	pool->hash_seed = config->hash_seed;
 	pool->table = STATE_NO_PLACE;
 	pool->at = at;
