@@ -18,6 +18,7 @@ enum agent_exit { AGENT_OK = 0, AGENT_USAGE = 1, AGENT_REFUSED = 2 };
 /* A command. Returns an exit status; errors are logged. */
 int agent_cmd_run(const struct agent_options *options);
 int agent_cmd_check(const struct agent_options *options);
+int agent_cmd_withdraw(const struct agent_options *options);
 
 /*
  * The agent that runs. run.c opens its parts in set_up() and closes them in tear_down(), in reverse;

@@ -17,6 +17,8 @@ static const struct command {
 	{ "run", agent_cmd_run, "-c FILE",
 	  "apply the config, log `ready`, and keep the backends' next hops up to date" },
 	{ "check", agent_cmd_check, "-c FILE", "validate the config, change nothing" },
+	{ "withdraw", agent_cmd_withdraw, "-c FILE",
+	  "take back what is announced, where no lb-agent does it any more" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -25,9 +27,9 @@ static int help(void)
 {
 	puts("usage: lb-agent [-v] [--pin-dir DIR] COMMAND ...\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-5s %-8s %s\n", commands[i].name, commands[i].arguments,
+		printf("  %-8s %-8s %s\n", commands[i].name, commands[i].arguments,
 		       commands[i].text);
-	puts("  help           this text\n\n"
+	puts("  help              this text\n\n"
 	     "  -v             say more: the libraries' messages too\n"
 	     "  --pin-dir DIR  bpffs folder of the pinned maps (default " MPLB_PIN_ROOT ")\n"
 	     "  --version\n\n"

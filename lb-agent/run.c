@@ -12,6 +12,7 @@
 #include "follow.h"
 #include "lib/log.h"
 #include "loader/apply.h"
+#include "outside.h"
 
 struct agent {
 	const struct agent_options *options;
@@ -19,6 +20,9 @@ struct agent {
 	struct event_base *base;
 	struct event *signals[3];
 	struct follower *follower;
+	struct outside *outside;
+	struct lb_config *config; /* in force */
+	bool leaving;
 	int lock; /* one agent per data plane; -1: not taken */
 	int err; /* what ended the loop */
 };
@@ -40,20 +44,56 @@ static void log_changes(const json_t *changes)
 		log_info("config: nothing to change");
 }
 
-/* Validates the config and makes it what is in force. 0 or -errno, logged: then nothing changed. */
-static int load(struct agent *a)
+/* Makes a config what is in force, and takes it. 0 or -errno, logged: then nothing changed. */
+static int put_in_force(struct agent *a, struct lb_config *config)
 {
 	json_t *changes = json_array();
-	struct lb_config *config = NULL;
-	int err = lb_config_load(a->options->config, &config) ? -EINVAL : 0;
+	int err = a->dp ? apply_config(a->dp, config, changes) : 0;
 
-	if (!err)
-		err = apply_config(a->dp, config, changes);
-	if (!err)
+	if (!err && a->dp)
 		log_changes(changes);
 	json_decref(changes);
-	lb_config_free(config);
+	if (!err)
+		err = outside_configure(a->outside, config);
+	if (err)
+		return err;
+	lb_config_free(a->config);
+	a->config = config;
+	return 0;
+}
+
+static int reload(struct agent *a)
+{
+	struct lb_config *config;
+	int err = lb_config_load(a->options->config, &config) ? -EINVAL : 0;
+
+	if (err)
+		return err;
+	if (config->no_data_plane != !a->dp)
+		err = log_err_r(-EINVAL, "data_plane is another: start lb-agent again for that");
+	err = err ? err : put_in_force(a, config);
+	if (err)
+		lb_config_free(config);
 	return err;
+}
+
+static void on_left(void *data)
+{
+	struct agent *a = data;
+
+	event_base_loopbreak(a->base);
+}
+
+/* Ends; what is announced is withdrawn first. The second time, without waiting. */
+static void stop(struct agent *a)
+{
+	if (!outside_announces(a->outside) || a->leaving) {
+		event_base_loopbreak(a->base);
+		return;
+	}
+	a->leaving = true;
+	log_info("stopping");
+	outside_leave(a->outside, on_left, a);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *data)
@@ -62,14 +102,16 @@ static void on_signal(evutil_socket_t number, short what, void *data)
 
 	(void)what;
 	if (number != SIGHUP) {
-		event_base_loopbreak(a->base);
+		stop(a);
 		return;
 	}
 	log_info("reloading %s", a->options->config);
-	if (load(a))
+	if (reload(a)) {
+		outside_refused(a->outside);
 		log_error("%s: not reloaded; what was in force stays", a->options->config);
-	else
+	} else if (a->follower) {
 		follower_look(a->follower);
+	}
 }
 
 static void on_gone(void *data)
@@ -79,7 +121,7 @@ static void on_gone(void *data)
 	a->err = log_err_r(
 		-ENOENT, "%s: the data plane was taken away; attach it, then start lb-agent again",
 		a->dp->folder);
-	event_base_loopbreak(a->base);
+	stop(a);
 }
 
 static int take_lock(struct agent *a)
@@ -98,6 +140,9 @@ static int take_lock(struct agent *a)
 
 static int set_up(struct agent *a)
 {
+	struct outside_env outside = { .datapath = a->dp };
+	int err;
+
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
 	a->base = event_base_new();
@@ -108,6 +153,10 @@ static int set_up(struct agent *a)
 		if (!a->signals[i] || event_add(a->signals[i], NULL))
 			return log_err_r(-ENOMEM, "cannot catch signals");
 	}
+	outside.base = a->base;
+	err = outside_open(&outside, &a->outside);
+	if (err || !a->dp)
+		return err;
 	/* Before the first look-up, so that no change falls in between. */
 	return follower_open(a->dp, a->base, on_gone, a, &a->follower);
 }
@@ -115,6 +164,8 @@ static int set_up(struct agent *a)
 static void tear_down(struct agent *a)
 {
 	follower_close(a->follower);
+	outside_close(a->outside);
+	lb_config_free(a->config);
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
 		if (a->signals[i])
 			event_free(a->signals[i]);
@@ -125,20 +176,32 @@ static void tear_down(struct agent *a)
 	datapath_close(a->dp);
 }
 
+/* Without a data plane there is nothing to lock, and no need for rights. */
+static int open_datapath(struct agent *a)
+{
+	int err = datapath_open(a->options->pin_dir, &a->dp);
+
+	return err ? err : take_lock(a);
+}
+
 int agent_cmd_run(const struct agent_options *options)
 {
 	struct agent a = { .options = options, .lock = -1 };
-	int err = datapath_open(options->pin_dir, &a.dp);
+	struct lb_config *config = NULL;
+	int err = lb_config_load(options->config, &config) ? -EINVAL : 0;
 
-	err = err ? err : take_lock(&a);
+	if (!err && !config->no_data_plane)
+		err = open_datapath(&a);
 	err = err ? err : set_up(&a);
-	err = err ? err : load(&a);
+	err = err ? err : put_in_force(&a, config);
+	if (err)
+		lb_config_free(config);
 	if (!err) {
 		log_info("ready");
 		event_base_dispatch(a.base);
 		err = a.err;
 		if (!err)
-			log_info("stopped; traffic flows on");
+			log_info("stopped%s", a.leaving || !a.dp ? "" : "; traffic flows on");
 	}
 	tear_down(&a);
 	return !err ? AGENT_OK : err == -EINVAL ? AGENT_USAGE : AGENT_REFUSED;

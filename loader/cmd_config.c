@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "lib/log.h"
 #include "lib/out.h"
 
 int cmd_check(const struct lbctl *ctl, int argc, char **argv)
@@ -79,7 +80,13 @@ int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
 		return lbctl_usage("apply", "which file?");
 	err = lb_config_load(argv[1], &config);
 	code = err ? LBCTL_USAGE : LBCTL_OK;
-	if (!err) {
+	if (!err && config->no_data_plane) {
+		err = log_err_r(-EINVAL,
+				"%s says data_plane: none, so there is nothing to apply it to; it "
+				"is for lb-agent alone",
+				argv[1]);
+		code = LBCTL_USAGE;
+	} else if (!err) {
 		err = datapath_open(ctl->pin_dir, &dp);
 		if (!err)
 			err = apply_config(dp, config, changes);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config_anycast.h"
 #include "config_check.h"
 #include "config_health.h"
 #include "lib/log.h"
@@ -15,6 +16,7 @@
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof(*(a)))
 
 enum file_hash { HASH_FLOW, HASH_ADDRESSES };
+enum file_data_plane { DATA_PLANE_XDP, DATA_PLANE_NONE };
 
 /* The file as libcyaml loads it. A pointer to a number is NULL where the key is absent. */
 struct file_backend {
@@ -26,7 +28,7 @@ struct file_backend {
 
 struct file_pool {
 	const char *name;
-	enum mplb_forward forward;
+	enum mplb_forward *forward;
 	enum file_hash *hash;
 	struct file_health *health;
 	struct file_backend *backends;
@@ -49,8 +51,14 @@ struct file_config {
 	uint32_t vips_count;
 	struct file_pool *pools;
 	uint32_t pools_count;
+	enum file_data_plane *data_plane;
+	struct file_anycast *anycast;
+	uint32_t anycast_count;
+	struct file_metrics *metrics;
 };
 
+static const cyaml_strval_t data_planes[] = { { "xdp", DATA_PLANE_XDP },
+					      { "none", DATA_PLANE_NONE } };
 static const cyaml_strval_t protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP } };
 static const cyaml_strval_t forwards[] = { { "l2", MPLB_FORWARD_L2 },
 					   { "ipip", MPLB_FORWARD_IPIP },
@@ -76,8 +84,8 @@ static const cyaml_schema_value_t backend_schema = {
 
 static const cyaml_schema_field_t pool_fields[] = {
 	NAME(struct file_pool, name),
-	CYAML_FIELD_ENUM("forward", CYAML_FLAG_STRICT, struct file_pool, forward, forwards,
-			 ARRAY_SIZE(forwards)),
+	CYAML_FIELD_ENUM_PTR("forward", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
+			     forward, forwards, ARRAY_SIZE(forwards)),
 	CYAML_FIELD_ENUM_PTR("hash", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_pool,
 			     hash, hashes, ARRAY_SIZE(hashes)),
 	CYAML_FIELD_MAPPING_PTR("health", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -114,6 +122,12 @@ static const cyaml_schema_field_t config_fields[] = {
 			     MPLB_MAX_VIPS),
 	CYAML_FIELD_SEQUENCE("pools", CYAML_FLAG_POINTER, struct file_config, pools, &pool_schema,
 			     1, MPLB_MAX_POOLS),
+	CYAML_FIELD_ENUM_PTR("data_plane", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
+			     struct file_config, data_plane, data_planes, ARRAY_SIZE(data_planes)),
+	CYAML_FIELD_SEQUENCE("anycast", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct file_config, anycast, &config_anycast_schema, 1, MPLB_MAX_VIPS),
+	CYAML_FIELD_MAPPING_PTR("metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+				struct file_config, metrics, config_metrics_fields),
 	CYAML_FIELD_END,
 };
 
@@ -176,6 +190,20 @@ static int read_backend(struct lb_config *config, size_t p, size_t i,
 	return err ? -EINVAL : 0;
 }
 
+static int read_forward(struct lb_config *config, size_t p, const enum mplb_forward *from)
+{
+	const char *at = conf_path("pools[%zu].forward", p);
+
+	if (from)
+		config->pools[p].forward = *from;
+	if (!from && !config->no_data_plane)
+		return conf_error(config->conf, at, "missing; give one of: l2, ipip, gue");
+	if (from && config->no_data_plane)
+		return conf_error(config->conf, at,
+				  "nothing is forwarded with data_plane: none; remove the key");
+	return 0;
+}
+
 static int read_pool(struct lb_config *config, size_t p, const struct file_pool *from)
 {
 	struct lb_pool *to = &config->pools[p];
@@ -183,13 +211,13 @@ static int read_pool(struct lb_config *config, size_t p, const struct file_pool 
 	size_t i;
 
 	to->name = from->name;
-	to->forward = from->forward;
 	to->hash_addresses = from->hash && *from->hash == HASH_ADDRESSES;
 	to->backends = calloc(from->backends_count, sizeof(*to->backends));
 	if (!to->backends)
 		return -ENOMEM;
 	to->n_backends = from->backends_count;
 	err |= read_name(config, conf_path("pools[%zu].name", p), from->name);
+	err |= read_forward(config, p, from->forward);
 	err |= config_health_read(config, p, from->health);
 	for (i = 0; i < to->n_backends; i++)
 		err |= read_backend(config, p, i, &from->backends[i]);
@@ -255,6 +283,7 @@ static int read_config(struct lb_config *config, const struct file_config *from)
 	size_t i;
 
 	config->hash_seed = from->hash_seed;
+	config->no_data_plane = from->data_plane && *from->data_plane == DATA_PLANE_NONE;
 	err |= read_probe_mark(config, from->probe_mark);
 	config->pools = calloc(from->pools_count, sizeof(*config->pools));
 	config->vips = calloc(from->vips_count, sizeof(*config->vips));
@@ -270,6 +299,10 @@ static int read_config(struct lb_config *config, const struct file_config *from)
 	}
 	for (i = 0; i < config->n_vips; i++)
 		err |= read_vip(config, i, &from->vips[i]);
+	one = config_anycast_read(config, from->anycast, from->anycast_count);
+	if (one == -ENOMEM)
+		return one;
+	err |= one | config_metrics_read(config, from->metrics);
 	return lb_config_check(config) || err ? -EINVAL : 0;
 }
 
@@ -306,6 +339,7 @@ void lb_config_free(struct lb_config *config)
 		free(config->pools[p].backends);
 	free(config->pools);
 	free(config->vips);
+	free(config->anycast);
 	conf_free(config->conf);
 	free(config);
 }

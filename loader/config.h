@@ -55,6 +55,17 @@ struct lb_vip {
 	const struct lb_pool *pool;
 };
 
+#define LB_ANYCAST_PROTOCOL_LEN 64 /* as much as BIRD takes */
+
+/* What is announced through a BGP speaker, and when. */
+struct lb_anycast {
+	const struct lb_vip *vip; /* NULL: the node, while any of its VIPs could be */
+	const char *socket, *protocol; /* of BIRD */
+	uint32_t min_healthy; /* backends that are up, at least */
+	uint32_t hold_down_ms; /* how long all must have been well before it is announced */
+	uint32_t drain_ms; /* from the withdrawal to the end of the agent */
+};
+
 struct lb_config {
 	struct conf *conf; /* for conf_error() about what turns out wrong later */
 	uint64_t hash_seed;
@@ -63,6 +74,11 @@ struct lb_config {
 	size_t n_vips;
 	struct lb_pool *pools;
 	size_t n_pools;
+	bool no_data_plane; /* this machine serves its VIPs itself: nothing is to be forwarded */
+	struct lb_anycast *anycast;
+	size_t n_anycast;
+	struct ip metrics; /* where metrics are served; family 0: nowhere */
+	unsigned int metrics_port; /* host byte order */
 };
 
 /* Loads and validates. Everything wrong is logged, all of it and not just the first, each with

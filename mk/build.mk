@@ -55,13 +55,14 @@ $B/obj/%.o: %.c | deps-quiet $(call skel,$(BPF_SRC))
 
 $B/libmplb.a: $(call obj,$(LIB_SRC))
 $B/libloader.a: $(call obj,$(LOADER_SRC))
+$B/libagent.a: $(call obj,$(filter-out lb-agent/main.c,$(AGENT_SRC)))
 $B/libserver.a: $(call obj,$(filter-out server-pm/main.c,$(SERVER_SRC)))
 $B/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $B/lbctl: $(call obj,$(LBCTL_SRC)) $B/libloader.a $B/libmplb.a
-$B/lb-agent: $(call obj,$(AGENT_SRC)) $B/libloader.a $B/libmplb.a
+$B/lb-agent: $B/obj/lb-agent/main.o $B/libagent.a $B/libloader.a $B/libmplb.a
 $B/lb-agent: LIBS := -levent
 $B/server-pm: $B/obj/server-pm/main.o $B/libserver.a $B/libmplb.a
 $B/server-pm: LIBS := -levent

@@ -4,7 +4,7 @@
 UNIT_SRC := $(wildcard tests/unit/*.c)
 BPFT_SRC := $(wildcard tests/bpf/*.c)
 
-$B/test-unit: $(call obj,$(UNIT_SRC)) $B/liblink.a $B/libloader.a $B/libserver.a $B/libmplb.a
+$B/test-unit: $(call obj,$(UNIT_SRC)) $B/liblink.a $B/libagent.a $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-bpf: $(call obj,$(BPFT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-unit $B/test-bpf:
 	$(call say,LINK,$@)
