@@ -21,8 +21,7 @@ struct reconciler {
 	struct lb_config *config;
 	struct settler *settler;
 	char *saved; /* the text of the orders on disk; NULL: not known */
-	struct verdict *verdicts; /* not carried out yet; their pools are names in config */
-	size_t n_verdicts, room;
+	struct verdict verdicts[MPLB_MAX_BACKENDS]; /* for the change at work */
 	struct event *soon, *settle;
 };
 
@@ -88,11 +87,18 @@ static void save_orders(struct reconciler *r)
 	state_free(state);
 }
 
+/* Puts in force what is demanded, and what health says. */
 static int carry_out(struct reconciler *r, const struct demand *demand, json_t *changes)
 {
-	int err = r->env.datapath ? apply(r->env.datapath, demand, changes) : 0;
+	struct demand all = *demand;
+	int err;
 
-	if (err || !r->env.datapath)
+	if (!r->env.datapath)
+		return 0;
+	all.verdicts = r->verdicts;
+	all.n_verdicts = r->env.verdicts(r->env.data, r->verdicts, MPLB_MAX_BACKENDS);
+	err = apply(r->env.datapath, &all, changes);
+	if (err)
 		return err;
 	settler_see(r->settler, changes, now_ms());
 	save_orders(r);
@@ -138,8 +144,6 @@ int reconcile_config(struct reconciler *r, struct lb_config *config, json_t *cha
 	read_orders(r, config, &orders);
 	demand.orders = orders.order;
 	demand.n_orders = orders.n;
-	demand.verdicts = r->verdicts;
-	demand.n_verdicts = r->n_verdicts;
 	err = carry_out(r, &demand, changes);
 	orders_drop(&orders);
 	if (err)
@@ -149,7 +153,6 @@ int reconcile_config(struct reconciler *r, struct lb_config *config, json_t *cha
 		put_back(r);
 		return err;
 	}
-	r->n_verdicts = 0;
 	lb_config_free(r->config);
 	r->config = config;
 	set_settle_timer(r);
@@ -181,20 +184,6 @@ int reconcile_order(struct reconciler *r, const struct order *order, json_t *cha
 
 /* Health */
 
-static const struct lb_backend *find_backend(const struct lb_config *config, const char *pool,
-					     const char *name, const char **pool_name)
-{
-	for (size_t p = 0; config && p < config->n_pools; p++) {
-		const struct lb_pool *in = &config->pools[p];
-
-		*pool_name = in->name;
-		for (size_t i = 0; !strcmp(in->name, pool) && i < in->n_backends; i++)
-			if (!strcmp(in->backends[i].name, name))
-				return &in->backends[i];
-	}
-	return NULL;
-}
-
 static void soon(struct reconciler *r, long us)
 {
 	const struct timeval delay = { us / 1000000, us % 1000000 };
@@ -203,44 +192,21 @@ static void soon(struct reconciler *r, long us)
 		event_add(r->soon, &delay);
 }
 
-void reconcile_verdict(struct reconciler *r, const char *pool, const char *backend, bool down)
+void reconcile_health(struct reconciler *r)
 {
-	const char *name = NULL;
-	const struct lb_backend *b = find_backend(r->config, pool, backend, &name);
-
-	if (!b || !r->env.datapath)
-		return;
-	if (r->n_verdicts == r->room) {
-		size_t room = r->room ? r->room * 2 : 64;
-		void *more = reallocarray(r->verdicts, room, sizeof(*r->verdicts));
-
-		if (!more) {
-			log_error("out of memory: the health of %s/%s is not heeded", pool,
-				  backend);
-			return;
-		}
-		r->verdicts = more;
-		r->room = room;
-	}
-	r->verdicts[r->n_verdicts++] = (struct verdict){ name, b->id, b->addr, down };
 	soon(r, GATHER_US);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *data)
 {
 	struct reconciler *r = data;
-	const struct demand demand = { .verdicts = r->verdicts, .n_verdicts = r->n_verdicts };
-	json_t *changes;
+	json_t *changes = json_array();
 
 	(void)fd;
 	(void)what;
-	if (!r->n_verdicts)
-		return;
-	changes = json_array();
-	if (carry_out(r, &demand, changes)) {
+	if (carry_out(r, &(struct demand){ 0 }, changes)) {
 		soon(r, RETRY_S * 1000000L);
 	} else {
-		r->n_verdicts = 0;
 		reconcile_log(changes);
 		set_settle_timer(r);
 		r->env.changed(r->env.data);
@@ -308,7 +274,6 @@ void reconcile_close(struct reconciler *r)
 		event_free(r->settle);
 	settler_free(r->settler);
 	lb_config_free(r->config);
-	free(r->verdicts);
 	free(r->saved);
 	free(r);
 }

@@ -19,6 +19,8 @@ struct reconcile_env {
 	struct event_base *base;
 	struct datapath *datapath; /* NULL: none, as on a backend that announces VIPs itself */
 	const char *state_file; /* NULL: orders are not kept on disk */
+	/* What health says of members: writes at most n of them, and returns how many. */
+	size_t (*verdicts)(void *data, struct verdict *out, size_t n);
 	/* The other parts take a config, which lives until the next call. 0 or -errno, logged. */
 	int (*configure)(void *data, const struct lb_config *config);
 	/* What is in force has changed. */
@@ -38,8 +40,8 @@ const struct lb_config *reconcile_config_now(const struct reconciler *r);
 /* Carries out an order. 0 or -errno, logged. */
 int reconcile_order(struct reconciler *r, const struct order *order, json_t *changes);
 
-/* What health says of a backend; carried out soon, with what else comes at the time. */
-void reconcile_verdict(struct reconciler *r, const char *pool, const char *backend, bool down);
+/* Health says something else: it is put in force soon, with what else comes at the time. */
+void reconcile_health(struct reconciler *r);
 
 /* Logs what an apply changed. */
 void reconcile_log(const json_t *changes);

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "follow.h"
+#include "health.h"
 #include "lib/log.h"
 #include "loader/agent_socket.h"
 #include "loader/config.h"
@@ -28,6 +30,7 @@ struct agent {
 	struct event_base *base;
 	struct event *signals[3];
 	struct follower *follower;
+	struct health *health;
 	struct outside *outside;
 	struct reconciler *reconciler;
 	struct requests *requests;
@@ -35,6 +38,14 @@ struct agent {
 	int lock; /* one agent per data plane; -1: not taken */
 	int err; /* what ended the loop */
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 /* Loading */
 
@@ -74,8 +85,67 @@ static int load(void *data, const char *name, const char *text, json_t *changes)
 static int configure(void *data, const struct lb_config *config)
 {
 	struct agent *a = data;
+	int err = outside_configure(a->outside, config);
 
-	return outside_configure(a->outside, config);
+	return err ? err : health_configure(a->health, config);
+}
+
+/* Health */
+
+struct verdicts {
+	struct verdict *of;
+	size_t n, room;
+};
+
+static void see_member(void *data, const struct health_member *m)
+{
+	struct verdicts *v = data;
+
+	if (m->state != HEALTH_UNKNOWN && v->n < v->room)
+		v->of[v->n++] = (struct verdict){ .pool = m->pool,
+						  .id = m->id,
+						  .addr = m->addr,
+						  .down = m->state == HEALTH_DOWN };
+}
+
+static size_t verdicts(void *data, struct verdict *out, size_t n)
+{
+	const struct agent *a = data;
+	struct verdicts v = { .of = out, .room = n };
+
+	health_each(a->health, see_member, &v);
+	return v.n;
+}
+
+static void on_health(void *data, const struct health_member *m)
+{
+	struct agent *a = data;
+
+	(void)m;
+	reconcile_health(a->reconciler);
+}
+
+static void add_row(void *data, const struct health_member *m)
+{
+	static const char *const words[] = { "unknown", "up", "down" };
+	const double ago = (double)(now_ms() - m->since_ms) / 1000;
+
+	json_array_append_new(data,
+			      json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:b, s:s*}",
+					"pool", m->pool, "backend", m->backend, "state",
+					words[m->state], "for_s", ago, "rtt_ms", m->rtt_ms,
+					"probes", (json_int_t)m->probes, "failures",
+					(json_int_t)m->failures, "changes", (json_int_t)m->changes,
+					"damped", (int)m->damped, "why", *m->why ? m->why : NULL));
+}
+
+static json_t *health_json(void *data)
+{
+	const struct agent *a = data;
+	json_t *rows = json_array();
+
+	health_each(a->health, add_row, rows);
+	return rows;
 }
 
 static void on_changed(void *data)
@@ -85,12 +155,6 @@ static void on_changed(void *data)
 	if (a->follower)
 		follower_look(a->follower);
 	outside_look(a->outside);
-}
-
-static json_t *health_json(void *data)
-{
-	(void)data;
-	return json_array();
 }
 
 /* Ending */
@@ -178,11 +242,15 @@ static const char *state_file(const struct agent_options *options)
 
 static int open_parts(struct agent *a)
 {
-	const struct outside_env outside = { .base = a->base, .datapath = a->dp };
+	const struct health_env health = {
+		.base = a->base, .datapath = a->dp, .change = on_health, .data = a
+	};
+	struct outside_env outside = { .base = a->base, .datapath = a->dp };
 	const struct reconcile_env reconcile = {
 		.base = a->base,
 		.datapath = a->dp,
 		.state_file = state_file(a->options),
+		.verdicts = verdicts,
 		.configure = configure,
 		.changed = on_changed,
 		.data = a,
@@ -195,8 +263,10 @@ static int open_parts(struct agent *a)
 		.load = load,
 		.data = a,
 	};
-	int err = outside_open(&outside, &a->outside);
+	int err = health_open(&health, &a->health);
 
+	outside.health = a->health;
+	err = err ? err : outside_open(&outside, &a->outside);
 	err = err ? err : reconcile_open(&reconcile, &a->reconciler);
 	/* Before the first look-up, so that no change falls in between. */
 	if (!err && a->dp)
@@ -237,6 +307,7 @@ static void tear_down(struct agent *a)
 	requests_close(a->requests);
 	follower_close(a->follower);
 	outside_close(a->outside);
+	health_close(a->health);
 	reconcile_close(a->reconciler);
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
 		if (a->signals[i])

@@ -47,7 +47,7 @@ static const struct out_column settle_columns[] = {
 };
 static const struct out_column health_columns[] = {
 	{ "pool", "POOL" },	  { "backend", "BACKEND" }, { "state", "STATE" },
-	{ "since_s", "SINCE" },	  { "rtt_ms", "RTT" },	    { "probes", "PROBES" },
+	{ "for_s", "FOR" },	  { "rtt_ms", "RTT" },	    { "probes", "PROBES" },
 	{ "failures", "FAILED" }, { "changes", "CHANGES" }, { "why", "WHY" },
 	{ NULL, NULL },
 };
