@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "follow.h"
+#include "health.h"
 #include "lib/log.h"
 #include "loader/apply.h"
 #include "outside.h"
@@ -21,6 +23,8 @@ struct agent {
 	struct event *signals[3];
 	struct follower *follower;
 	struct outside *outside;
+	struct health *health;
+	struct event *verdict; /* what health says is to be put in force */
 	struct lb_config *config; /* in force */
 	bool leaving;
 	int lock; /* one agent per data plane; -1: not taken */
@@ -55,11 +59,53 @@ static int put_in_force(struct agent *a, struct lb_config *config)
 	json_decref(changes);
 	if (!err)
 		err = outside_configure(a->outside, config);
+	if (!err)
+		err = health_configure(a->health, config);
 	if (err)
 		return err;
 	lb_config_free(a->config);
 	a->config = config;
 	return 0;
+}
+
+struct verdicts {
+	struct verdict *of;
+	size_t n;
+};
+
+static void see_member(void *data, const struct health_member *m)
+{
+	struct verdicts *v = data;
+
+	v->of[v->n++] = (struct verdict){
+		.pool = m->pool, .id = m->id, .addr = m->addr, .down = m->state == HEALTH_DOWN
+	};
+}
+
+static void on_verdict(evutil_socket_t fd, short what, void *data)
+{
+	struct agent *a = data;
+	struct verdicts v = { .of = calloc(MPLB_MAX_BACKENDS + 1, sizeof(*v.of)) };
+	json_t *changes = json_array();
+
+	(void)fd;
+	(void)what;
+	if (v.of && a->dp) {
+		health_each(a->health, see_member, &v);
+		if (!apply(a->dp, &(struct demand){ .verdicts = v.of, .n_verdicts = v.n }, changes))
+			log_changes(changes);
+	}
+	json_decref(changes);
+	free(v.of);
+	outside_look(a->outside);
+}
+
+static void on_health(void *data, const struct health_member *m)
+{
+	struct agent *a = data;
+
+	(void)m;
+	event_active(a->verdict, EV_TIMEOUT, 0);
 }
 
 static int reload(struct agent *a)
@@ -153,6 +199,17 @@ static int set_up(struct agent *a)
 		if (!a->signals[i] || event_add(a->signals[i], NULL))
 			return log_err_r(-ENOMEM, "cannot catch signals");
 	}
+	a->verdict = evtimer_new(a->base, on_verdict, a);
+	if (!a->verdict)
+		return log_err_r(-ENOMEM, "out of memory");
+	err = health_open(&(struct health_env){ .base = a->base,
+						.datapath = a->dp,
+						.change = on_health,
+						.data = a },
+			  &a->health);
+	if (err)
+		return err;
+	outside.health = a->health;
 	outside.base = a->base;
 	err = outside_open(&outside, &a->outside);
 	if (err || !a->dp)
@@ -165,6 +222,9 @@ static void tear_down(struct agent *a)
 {
 	follower_close(a->follower);
 	outside_close(a->outside);
+	health_close(a->health);
+	if (a->verdict)
+		event_free(a->verdict);
 	lb_config_free(a->config);
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
 		if (a->signals[i])

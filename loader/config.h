@@ -19,12 +19,6 @@ struct lb_backend {
 
 enum lb_health_type { LB_HEALTH_NONE, LB_HEALTH_TCP, LB_HEALTH_HTTP, LB_HEALTH_MPTCP };
 
-/* What becomes of a pool's packets when all its members are down. */
-enum lb_all_down {
-	LB_ALL_DOWN_KEEP, /* they go to the members as if none were down */
-	LB_ALL_DOWN_STOP, /* new connections are dropped */
-};
-
 /* A member that went down `downs` times within within_ms comes up again only after it has passed
  * all probes for hold_ms. */
 struct lb_damping {
@@ -39,7 +33,7 @@ struct lb_health {
 	uint16_t port; /* 0: that of each VIP */
 	const char *path, *host, *body; /* of http; host NULL: the VIP, body NULL: any */
 	uint16_t status_least, status_most; /* of http */
-	enum lb_all_down all_down;
+	enum mplb_all_down all_down;
 	struct lb_damping damping;
 };
 
