@@ -58,9 +58,9 @@ static int put_in_force(struct agent *a, struct lb_config *config)
 		log_changes(changes);
 	json_decref(changes);
 	if (!err)
-		err = outside_configure(a->outside, config);
-	if (!err)
 		err = health_configure(a->health, config);
+	if (!err) /* which asks for the health of what is configured */
+		err = outside_configure(a->outside, config);
 	if (err)
 		return err;
 	lb_config_free(a->config);
