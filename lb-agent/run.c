@@ -85,9 +85,10 @@ static int load(void *data, const char *name, const char *text, json_t *changes)
 static int configure(void *data, const struct lb_config *config)
 {
 	struct agent *a = data;
-	int err = outside_configure(a->outside, config);
+	int err = health_configure(a->health, config);
 
-	return err ? err : health_configure(a->health, config);
+	/* Asks for the health of what is configured. */
+	return err ? err : outside_configure(a->outside, config);
 }
 
 /* Health */

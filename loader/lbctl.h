@@ -25,6 +25,7 @@ int cmd_weight(const struct lbctl *ctl, int argc, char **argv);
 int cmd_settle(const struct lbctl *ctl, int argc, char **argv);
 int cmd_show(const struct lbctl *ctl, int argc, char **argv);
 int cmd_stats(const struct lbctl *ctl, int argc, char **argv);
+int cmd_top(const struct lbctl *ctl, int argc, char **argv);
 int cmd_drops(const struct lbctl *ctl, int argc, char **argv);
 int cmd_explain(const struct lbctl *ctl, int argc, char **argv);
 

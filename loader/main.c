@@ -71,6 +71,14 @@ static const struct command commands[] = {
 	  "announcements, and when pools will be settled." },
 	{ "stats", cmd_stats, "[--watch]", "traffic by VIP and backend",
 	  "Counts since the VIP or backend was added. --watch: rates, every second, until ^C." },
+	{ "top", cmd_top, "[--once] [--interval SECONDS]", "a live view of traffic, states, drops",
+	  "The busiest first. MPTCP: share of the new connections that are MPTCP. PKT/CONN: packets "
+	  "per\n"
+	  "new connection; it falls when MPTCP connections leave the VIP for the servers' own "
+	  "addresses.\n"
+	  "JOIN/S: MP_JOINs to the VIP. SHARE: of the new connections of a pool. q ends it. "
+	  "Without a\n"
+	  "terminal, and with -j: a page every SECONDS (default 1). --once: one." },
 	{ "drops", cmd_drops, "", "packets not forwarded, by reason",
 	  "Every packet that did not go to a backend, with what was done with it and why." },
 	{ "explain", cmd_explain,
