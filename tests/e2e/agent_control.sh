@@ -139,8 +139,6 @@ except OSError:
     pass
 print(s.makefile().readline(), end="")' "$SOCKET" | jq -r '.log[0].text')" \
 	'control: the request is too long'
-wait "$slow" || true
-equal "the slow one is let go" "$(cat "$TESTBED_DIR/slow.txt")" closed
 holds "one that hangs up before its answer" python3 -c '
 import socket, sys
 for i in range(50):
@@ -218,6 +216,9 @@ equal "with room again, all are on disk" "$(jq -c '[.orders[].backend]' "$TESTBE
 	'["b1","b2"]'
 stop agent
 umount "$TESTBED_DIR/full"
+
+wait "$slow" || true
+equal "the slow client was let go" "$(cat "$TESTBED_DIR/slow.txt")" closed
 
 # ---- settling by itself -------------------------------------------------------------------------------
 
