@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The balancer's entry point. bpf/lb.h has the path of a packet. */
+/* The balancer's entry points. bpf/lb.h has the path of a packet, bpf/probe.h that of a health
+ * probe. */
 #include "bpf/lb.h"
+#include "bpf/probe.h"
 
 #include <xdp/xdp_helpers.h>
 
@@ -15,6 +17,13 @@ SEC("xdp")
 int mplb_lb(struct xdp_md *ctx)
 {
 	return lb(ctx);
+}
+
+/* Loaded by itself: datapath_load_probe(). */
+SEC("?tc")
+int mplb_probe(struct __sk_buff *skb)
+{
+	return probe(skb);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -8,6 +8,8 @@
 struct agent_options {
 	const char *pin_dir; /* --pin-dir */
 	const char *config; /* -c */
+	const char *socket; /* --socket; NULL: the one that goes with pin_dir */
+	const char *state; /* --state; NULL: the one that goes with pin_dir */
 	bool verbose; /* -v */
 };
 

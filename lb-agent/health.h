@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/ip.h"
+
 /*
  * Health of the backends: probes as the pools' `health` asks for, and what they say, after rise,
  * fall and damping. A probe goes to the pool's VIPs through the tunnel to one backend, as a
@@ -28,6 +30,8 @@ enum health_state {
 /* What is known of a member. Valid during the call it is handed to. */
 struct health_member {
 	const char *pool, *backend;
+	uint16_t id;
+	struct ip addr; /* of the backend */
 	enum health_state state;
 	unsigned int passes, fails; /* in a row; one of them is 0 */
 	uint64_t since_ms; /* of the state */
@@ -41,7 +45,8 @@ struct health_member {
 struct health_env {
 	struct event_base *base;
 	struct datapath *datapath; /* NULL: probes connect directly */
-	/* The member's state has changed, from HEALTH_UNKNOWN too. May not call health_close(). */
+	/* The member's state has changed, from and to HEALTH_UNKNOWN too. Called from the loop; may
+	 * call anything of this but health_close(). */
 	void (*change)(void *data, const struct health_member *member);
 	void *data;
 };

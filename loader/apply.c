@@ -43,6 +43,7 @@ static int build_table(const struct state_pool *pool)
 			.index = (uint16_t)pool->members[i].index,
 			.weight = member_owner(&pool->members[i]),
 			.base = pool->members[i].base,
+			.prev = pool->members[i].prev,
 		};
 	err = maglev_build(members, pool->n_members, pool->hash_seed, slots);
 out:
@@ -250,9 +251,7 @@ static int read_now(struct datapath *dp, struct change *change)
 	return err;
 }
 
-/* From a config or an order; the other is NULL. */
-static int apply(struct datapath *dp, const struct lb_config *config, const struct order *order,
-		 json_t *changes)
+int apply(struct datapath *dp, const struct demand *demand, json_t *changes)
 {
 	int lock = pin_lock(dp->folder, 1), err = -ENOMEM;
 	struct change *change;
@@ -263,10 +262,9 @@ static int apply(struct datapath *dp, const struct lb_config *config, const stru
 	if (change)
 		err = read_now(dp, change);
 	if (!err)
-		err = config ? plan_config(config, change->was, &change->want)
-			     : plan_order(order, change->was, &change->want);
+		err = plan(demand, change->was, &change->want);
 	if (!err)
-		err = carry_out(change, config ? BACKENDS_ALL : BACKENDS_STARTING);
+		err = carry_out(change, demand->config ? BACKENDS_ALL : BACKENDS_STARTING);
 	if (!err)
 		notes_write(change->was, change->want, changes);
 	if (err == -ENOMEM)
@@ -282,10 +280,18 @@ static int apply(struct datapath *dp, const struct lb_config *config, const stru
 
 int apply_config(struct datapath *dp, const struct lb_config *config, json_t *changes)
 {
-	return apply(dp, config, NULL, changes);
+	return apply(dp, &(struct demand){ .config = config }, changes);
 }
 
 int apply_order(struct datapath *dp, const struct order *order, json_t *changes)
 {
-	return apply(dp, NULL, order, changes);
+	return apply(dp, &(struct demand){ .orders = order, .n_orders = 1 }, changes);
+}
+
+int apply_health(struct datapath *dp, const char *pool, __u16 id, const struct ip *addr, bool down,
+		 json_t *changes)
+{
+	const struct verdict verdict = { .pool = pool, .id = id, .addr = *addr, .down = down };
+
+	return apply(dp, &(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, changes);
 }

@@ -19,10 +19,16 @@
  * the pins. 0 or -errno, logged; -EINVAL: the config or the order is at fault.
  */
 
-/* Makes the data plane match a config. Routes and neighbours of all backends are looked up. */
-int apply_config(struct datapath *dp, const struct lb_config *config, json_t *changes);
+/* Makes the data plane what is demanded: a config, orders, health, or several of them in one
+ * change. Where a config is given, routes and neighbours of all backends are looked up. Demanding
+ * what is in force already changes nothing. */
+int apply(struct datapath *dp, const struct demand *demand, json_t *changes);
 
-/* Carries out an operator's order. */
+/* One of them alone. */
+int apply_config(struct datapath *dp, const struct lb_config *config, json_t *changes);
 int apply_order(struct datapath *dp, const struct order *order, json_t *changes);
+/* down: by its health checks. A member that is not in force is none of our business: 0. */
+int apply_health(struct datapath *dp, const char *pool, __u16 id, const struct ip *addr, bool down,
+		 json_t *changes);
 
 #endif

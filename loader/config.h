@@ -19,12 +19,6 @@ struct lb_backend {
 
 enum lb_health_type { LB_HEALTH_NONE, LB_HEALTH_TCP, LB_HEALTH_HTTP, LB_HEALTH_MPTCP };
 
-/* What becomes of a pool's packets when all its members are down. */
-enum lb_all_down {
-	LB_ALL_DOWN_KEEP, /* they go to the members as if none were down */
-	LB_ALL_DOWN_STOP, /* new connections are dropped */
-};
-
 /* A member that went down `downs` times within within_ms comes up again only after it has passed
  * all probes for hold_ms. */
 struct lb_damping {
@@ -39,7 +33,7 @@ struct lb_health {
 	uint16_t port; /* 0: that of each VIP */
 	const char *path, *host, *body; /* of http; host NULL: the VIP, body NULL: any */
 	uint16_t status_least, status_most; /* of http */
-	enum lb_all_down all_down;
+	enum mplb_all_down all_down;
 	struct lb_damping damping;
 };
 
@@ -48,6 +42,7 @@ struct lb_pool {
 	enum mplb_forward forward;
 	bool hash_addresses; /* the flow hash takes addresses only */
 	struct lb_health health;
+	uint16_t metrics_port; /* of server-pm on the backends; 0: not to be asked */
 	struct lb_backend *backends; /* in the order of the file */
 	size_t n_backends;
 };
@@ -75,6 +70,7 @@ struct lb_anycast {
 struct lb_config {
 	struct conf *conf; /* for conf_error() about what turns out wrong later */
 	uint64_t hash_seed;
+	uint32_t settle_after_ms; /* from a pool's latest change; 0: never */
 	uint32_t probe_mark; /* of the probe to a backend: this plus the backend's index */
 	struct lb_vip *vips;
 	size_t n_vips;
@@ -90,6 +86,8 @@ struct lb_config {
 /* Loads and validates. Everything wrong is logged, all of it and not just the first, each with
  * file, line and key. 0 with *out to be freed by lb_config_free(), or -errno. */
 int lb_config_load(const char *file, struct lb_config **out);
+/* The same with the file's text; file is for the messages. */
+int lb_config_parse(const char *file, const char *text, size_t len, struct lb_config **out);
 void lb_config_free(struct lb_config *config);
 
 #endif

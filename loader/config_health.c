@@ -28,7 +28,7 @@ static const struct lb_health defaults = {
 	.path = "/",
 	.status_least = 200,
 	.status_most = 399,
-	.all_down = LB_ALL_DOWN_KEEP,
+	.all_down = MPLB_ALL_DOWN_KEEP,
 	.damping = { .downs = 5, .within_ms = 60000, .hold_ms = 60000 },
 };
 
@@ -36,8 +36,8 @@ static const cyaml_strval_t types[] = { { "none", LB_HEALTH_NONE },
 					{ "tcp", LB_HEALTH_TCP },
 					{ "http", LB_HEALTH_HTTP },
 					{ "mptcp", LB_HEALTH_MPTCP } };
-static const cyaml_strval_t policies[] = { { "keep", LB_ALL_DOWN_KEEP },
-					   { "stop", LB_ALL_DOWN_STOP } };
+static const cyaml_strval_t policies[] = { { "keep", MPLB_ALL_DOWN_KEEP },
+					   { "stop", MPLB_ALL_DOWN_STOP } };
 
 #define TEXT(type, member, max)                                                                    \
 	CYAML_FIELD_STRING_PTR(#member, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, \

@@ -17,7 +17,7 @@ struct file_health {
 	const char *interval, *timeout;
 	uint16_t *rise, *fall, *port;
 	const char *path, *host, *status, *body;
-	enum lb_all_down *all_down;
+	enum mplb_all_down *all_down;
 	struct file_damping *damping;
 };
 

@@ -73,6 +73,10 @@ int datapath_nics(int vips, struct datapath_nic **out, size_t *n);
  */
 int datapath_remove(const char *root);
 
+/* Loads the program that sends health probes (bpf/probe.h), with the maps of this data plane. mark:
+ * that of backend 0. Returns its descriptor, or -errno, logged. */
+int datapath_load_probe(const struct datapath *dp, __u32 mark);
+
 /* Sums of a per-CPU map's value over the CPUs. words: the value as 64-bit counters. 0 or -errno. */
 int datapath_sum(int map, __u32 key, __u64 *sum, size_t words);
 /* Sets the value to 0 on every CPU. */

@@ -15,6 +15,7 @@ static void describe_member(const struct datapath *dp, const struct state_pool *
 		.table = at->table,
 		.weight = m->weight,
 		.base_weight = m->base,
+		.prev_weight = m->prev,
 		.config_weight = m->config_weight,
 		.id = m->id,
 		.state = (__u8)member_state(m),
@@ -50,6 +51,7 @@ static void describe_pools(const struct datapath *dp, const struct state *want,
 			.hash_seed = pool->hash_seed,
 			.forward = (__u8)pool->forward,
 			.hash_addresses = pool->hash_addresses,
+			.all_down = (__u8)pool->all_down,
 		};
 
 		if (places->now.table[pool->table] != kept)

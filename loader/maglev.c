@@ -22,6 +22,9 @@
 #define RADIX_SIZE  (1u << RADIX_BITS)
 #define MAX_MEMBERS 65536 /* as many as there are ids */
 
+/* Who has a slot now, and had it before. */
+enum era { OWNER, BASE, PREV, TABLES };
+
 /* A member at work: where its permutation stands and how it goes on. */
 struct seat {
 	uint32_t pos;
@@ -35,7 +38,7 @@ struct work {
 	struct seat *seats;
 	uint64_t *turns; /* time in the upper half, seat in the lower */
 	uint64_t *spare;
-	uint16_t *table[2]; /* owner, fallback */
+	uint16_t *table[TABLES];
 };
 
 uint64_t mplb_key(uint64_t seed, uint64_t number)
@@ -116,26 +119,26 @@ static void take_slots(struct work *work, uint16_t *table)
 	}
 }
 
-static uint32_t weight_in(const struct maglev_member *member, bool fallback)
+static uint32_t weight_in(const struct maglev_member *member, enum era era)
 {
-	return fallback ? member->base : member->weight;
+	return era == OWNER ? member->weight : era == BASE ? member->base : member->prev;
 }
 
-static void build_one(struct work *work, size_t n, uint64_t seed, bool fallback)
+static void build_one(struct work *work, size_t n, uint64_t seed, enum era era)
 {
-	uint16_t *table = work->table[fallback];
+	uint16_t *table = work->table[era];
 	size_t seats = 0, i;
 
 	for (i = 0; i < n; i++) {
 		const struct maglev_member *member = &work->members[i];
 		uint64_t key = mplb_key(seed, member->id);
 
-		if (!weight_in(member, fallback))
+		if (!weight_in(member, era))
 			continue;
 		work->seats[seats++] = (struct seat){
 			.pos = (uint32_t)(key >> 32) % SLOTS,
 			.skip = (uint32_t)key % (SLOTS - 1) + 1,
-			.weight = weight_in(member, fallback),
+			.weight = weight_in(member, era),
 			.index = member->index,
 		};
 	}
@@ -157,28 +160,47 @@ static int by_id(const void *a, const void *b)
 
 static bool is_id_twice(const struct maglev_member *a, const struct maglev_member *b)
 {
-	return a->id == b->id && ((a->weight && b->weight) || (a->base && b->base));
+	return a->id == b->id &&
+	       ((a->weight && b->weight) || (a->base && b->base) || (a->prev && b->prev));
 }
 
-/* Sorts, refuses an id twice, and builds: one table only, where both have the same members. */
-static int build_pair(struct work *work, size_t n, uint64_t seed)
+/* Builds a table, unless the one before has the same members; of an era that had none, nothing. */
+static void build_or_copy(struct work *work, size_t n, uint64_t seed, enum era era)
 {
-	bool same = true;
+	bool same = true, none = true;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		same &= weight_in(&work->members[i], era) == weight_in(&work->members[i], era - 1);
+		none &= !weight_in(&work->members[i], era);
+	}
+	if (same && !none)
+		memcpy(work->table[era], work->table[era - 1], SLOTS * sizeof(*work->table[0]));
+	else
+		build_one(work, n, seed, era);
+}
+
+/* Sorts, refuses an id twice, and builds. */
+static int build_all(struct work *work, size_t n, uint64_t seed)
+{
 	size_t i, j;
 
 	qsort(work->members, n, sizeof(*work->members), by_id);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++)
 		for (j = i; j > 0 && work->members[j - 1].id == work->members[i].id; j--)
 			if (is_id_twice(&work->members[j - 1], &work->members[i]))
 				return -EINVAL;
-		same &= work->members[i].weight == work->members[i].base;
-	}
-	build_one(work, n, seed, false);
-	if (same)
-		memcpy(work->table[1], work->table[0], SLOTS * sizeof(*work->table[0]));
-	else
-		build_one(work, n, seed, true);
+	build_one(work, n, seed, OWNER);
+	build_or_copy(work, n, seed, BASE);
+	build_or_copy(work, n, seed, PREV);
 	return 0;
+}
+
+static uint16_t fallback_of(const struct work *work, uint32_t i)
+{
+	uint16_t base = work->table[BASE][i], prev = work->table[PREV][i];
+
+	return base == work->table[OWNER][i] && prev != MPLB_NO_BACKEND ? prev : base;
 }
 
 int maglev_build(const struct maglev_member *members, size_t n, uint64_t seed,
@@ -195,21 +217,22 @@ int maglev_build(const struct maglev_member *members, size_t n, uint64_t seed,
 		.seats = calloc(n + 1, sizeof(*work.seats)),
 		.turns = malloc((SLOTS + 3 * n) * sizeof(*work.turns)),
 		.spare = malloc((SLOTS + 3 * n) * sizeof(*work.spare)),
-		.table = { malloc(SLOTS * sizeof(uint16_t)), malloc(SLOTS * sizeof(uint16_t)) },
+		.table = { malloc(SLOTS * sizeof(uint16_t)), malloc(SLOTS * sizeof(uint16_t)),
+			   malloc(SLOTS * sizeof(uint16_t)) },
 	};
-	if (work.members && work.seats && work.turns && work.spare && work.table[0] &&
-	    work.table[1]) {
+	if (work.members && work.seats && work.turns && work.spare && work.table[OWNER] &&
+	    work.table[BASE] && work.table[PREV]) {
 		if (n)
 			memcpy(work.members, members, n * sizeof(*members));
-		err = build_pair(&work, n, seed);
+		err = build_all(&work, n, seed);
 	}
 	for (i = 0; !err && i < SLOTS; i++)
-		slots[i] = (struct mplb_table_slot){ work.table[0][i], work.table[1][i] };
+		slots[i] = (struct mplb_table_slot){ work.table[OWNER][i], fallback_of(&work, i) };
 	free(work.members);
 	free(work.seats);
 	free(work.turns);
 	free(work.spare);
-	free(work.table[0]);
-	free(work.table[1]);
+	for (i = 0; i < TABLES; i++)
+		free(work.table[i]);
 	return err;
 }

@@ -151,6 +151,9 @@ static void note_pool(json_t *changes, const struct state_pool *old, const struc
 	if (old->hash_addresses != pool->hash_addresses)
 		detail(&note, "hash %s",
 		       pool->hash_addresses ? "flow -> addresses" : "addresses -> flow");
+	if (old->all_down != pool->all_down)
+		detail(&note, "all_down %s",
+		       pool->all_down == MPLB_ALL_DOWN_KEEP ? "stop -> keep" : "keep -> stop");
 	if (old->hash_seed != pool->hash_seed)
 		detail(&note, "hash_seed %#llx -> %#llx", old->hash_seed, pool->hash_seed);
 	end_if_any(&note);
@@ -209,6 +212,13 @@ static void note_member(json_t *changes, const struct state_pool *old,
 	if (turned & MPLB_MEMBER_F_DRAIN)
 		detail(&note, m->flags & MPLB_MEMBER_F_DRAIN ? "takes no new connections"
 							     : "takes new connections");
+	if (turned & MPLB_MEMBER_F_DOWN)
+		detail(&note, m->flags & MPLB_MEMBER_F_DOWN ? "its health checks fail"
+							    : "its health checks pass");
+	if (turned & MPLB_MEMBER_F_KEPT)
+		detail(&note, m->flags & MPLB_MEMBER_F_KEPT
+				      ? "kept: all backends of the pool are down"
+				      : "no longer kept");
 	if (pool_has_second_chance(pool) && before->base != m->base)
 		detail(&note, "base weight %u -> %u", before->base, m->base);
 	if (strcmp(before->name, m->name) != 0)

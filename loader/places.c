@@ -49,7 +49,7 @@ static bool is_same_table(const struct state_pool *old, const struct state_pool 
 		const struct state_member *before = state_find_member(old, m->id, &m->addr);
 
 		if (!before || before->index != m->index || before->base != m->base ||
-		    member_owner(before) != member_owner(m))
+		    before->prev != m->prev || member_owner(before) != member_owner(m))
 			return false;
 	}
 	return true;

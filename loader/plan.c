@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/log.h"
@@ -24,39 +25,100 @@ static void warn_if_empty(const struct state_pool *pool)
 		 pool->name);
 }
 
+/* Nothing is under way. */
 static void follow(struct state_pool *pool)
 {
-	for (size_t i = 0; i < pool->n_members; i++)
+	for (size_t i = 0; i < pool->n_members; i++) {
 		pool->members[i].base = member_owner(&pool->members[i]);
+		pool->members[i].prev = 0;
+	}
 }
 
-static bool has_same_owners(const struct state_pool *old, const struct state_pool *pool)
+/* What members' weights were, member by member of a pool. */
+struct eras {
+	bool is_new; /* as they are now */
+	bool is_base;
+	bool is_prev;
+};
+
+/* Compares the weights that the pool had last with those that it has, and has had. */
+static struct eras compare(const struct state_pool *pool, const __u32 *last)
 {
-	size_t common = 0;
+	struct eras same = { true, true, true };
+
+	for (size_t i = 0; i < pool->n_members; i++) {
+		same.is_new &= last[i] == member_owner(&pool->members[i]);
+		same.is_base &= last[i] == pool->members[i].base;
+		same.is_prev &= last[i] == pool->members[i].prev;
+	}
+	return same;
+}
+
+/* Warns of connections that neither owner nor fallback knows: a slot has one fallback. */
+static void warn_of_loss(const struct state_pool *pool, bool overwritten)
+{
+	bool is_base = true, is_prev = true, had_prev = false, prev_is_base = true;
 
 	for (size_t i = 0; i < pool->n_members; i++) {
 		const struct state_member *m = &pool->members[i];
-		const struct state_member *before = state_find_member(old, m->id, &m->addr);
 
-		if ((before ? member_owner(before) : 0) != member_owner(m))
-			return false;
-		common += before != NULL;
+		is_base &= member_owner(m) == m->base;
+		is_prev &= member_owner(m) == m->prev;
+		prev_is_base &= m->prev == m->base;
+		had_prev |= m->prev > 0;
 	}
-	for (size_t i = 0; common < old->n_members && i < old->n_members; i++)
-		if (member_owner(&old->members[i]) &&
-		    !state_find_member(pool, old->members[i].id, &old->members[i].addr))
-			return false;
-	return true;
-}
-
-/* The fallback table knows the pool as it was before the first of several changes: what came
- * between two of them it does not know. */
-static void warn_if_again(const struct state_pool *old, const struct state_pool *pool)
-{
-	if (pool_is_unsettled(old) && !has_same_owners(old, pool))
-		log_warn("pool %s: other changes are under way: connections made since they began "
+	if (overwritten)
+		log_warn("pool %s: other changes are under way: connections made between them "
 			 "break where this one moves them; settle between changes to keep them",
 			 pool->name);
+	else if (had_prev && !is_base && !is_prev && !prev_is_base)
+		log_warn("pool %s: other changes are under way: connections made since they began "
+			 "break on the few slots that move each time; settle between changes to "
+			 "keep them",
+			 pool->name);
+}
+
+/* Remembers, for the fallback table, who had the slots until this change. */
+static int remember(const struct state_pool *before, struct state_pool *pool)
+{
+	__u32 *last = calloc(pool->n_members + 1, sizeof(*last));
+	bool had_prev = false, back = true;
+	struct eras same;
+
+	if (!last)
+		return -ENOMEM;
+	for (size_t i = 0; i < pool->n_members; i++) {
+		struct state_member *m = &pool->members[i];
+		const struct state_member *was = state_find_member(before, m->id, &m->addr);
+
+		last[i] = was ? member_owner(was) : 0;
+		had_prev |= m->prev > 0;
+		back &= m->prev == member_owner(m);
+	}
+	same = compare(pool, last);
+	if (!same.is_new) {
+		bool forget = !same.is_base && !same.is_prev;
+
+		for (size_t i = 0; forget && i < pool->n_members; i++)
+			pool->members[i].prev = last[i];
+		warn_of_loss(pool, forget && had_prev && !back);
+	}
+	free(last);
+	return 0;
+}
+
+/* Forgets members that are gone and that no table needs. */
+static void drop_forgotten(struct state_pool *pool)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->n_members; i++) {
+		const struct state_member *m = &pool->members[i];
+
+		if (!(m->flags & MPLB_MEMBER_F_GONE) || m->base || m->prev)
+			pool->members[n++] = *m;
+	}
+	pool->n_members = n;
 }
 
 /* Config */
@@ -82,6 +144,7 @@ static struct state_member member_of(const struct lb_backend *b, const struct st
 	snprintf(m.name, sizeof(m.name), "%s", b->name);
 	if (before) {
 		m.base = before->base;
+		m.prev = before->prev;
 		m.flags = before->flags & (__u8)~MPLB_MEMBER_F_GONE;
 		if (m.flags & MPLB_MEMBER_F_WEIGHT)
 			m.weight = before->weight;
@@ -110,22 +173,27 @@ static bool is_continued(const struct state_pool *before, const struct state_poo
 }
 
 /* Keeps the members that the config no longer has, for the fallback table. */
-static void keep_gone(const struct state_pool *before, struct state_pool *pool)
+static int keep_gone(const struct state_pool *before, struct state_pool *pool)
 {
 	size_t n = pool->n_members;
+	struct state_member *all =
+		reallocarray(pool->members, n + before->n_members + 1, sizeof(*all));
 
+	if (!all)
+		return -ENOMEM;
+	pool->members = all;
 	for (size_t i = 0; i < before->n_members; i++) {
 		const struct state_member *m = &before->members[i];
-		struct state_member *to = &pool->members[n];
 
-		if (!m->base || state_find_member(pool, m->id, &m->addr))
+		if (state_find_member(pool, m->id, &m->addr))
 			continue;
-		*to = *m;
-		to->flags |= MPLB_MEMBER_F_GONE;
-		to->index = STATE_NO_PLACE;
+		all[n] = *m;
+		all[n].flags |= MPLB_MEMBER_F_GONE;
+		all[n].index = STATE_NO_PLACE;
 		n++;
 	}
 	pool->n_members = n;
+	return 0;
 }
 
 static int plan_pool(const struct lb_config *config, size_t at, const struct state_pool *before,
@@ -136,10 +204,11 @@ static int plan_pool(const struct lb_config *config, size_t at, const struct sta
 	snprintf(pool->name, sizeof(pool->name), "%s", from->name);
 	pool->forward = from->forward;
 	pool->hash_addresses = from->hash_addresses;
+	pool->all_down = from->health.all_down;
 	pool->hash_seed = config->hash_seed;
 	pool->table = STATE_NO_PLACE;
 	pool->at = at;
-	if (state_room(pool, from->n_backends + (before ? before->n_members : 0)))
+	if (state_room(pool, from->n_backends))
 		return -ENOMEM;
 	for (size_t i = 0; i < from->n_backends; i++) {
 		const struct lb_backend *b = &from->backends[i];
@@ -147,15 +216,10 @@ static int plan_pool(const struct lb_config *config, size_t at, const struct sta
 		pool->members[i] =
 			member_of(b, before ? state_find_member(before, b->id, &b->addr) : NULL);
 		pool->members[i].at = i;
+		if (from->health.type == LB_HEALTH_NONE)
+			pool->members[i].flags &= (__u8)~MPLB_MEMBER_F_DOWN;
 	}
 	pool->n_members = from->n_backends;
-	if (before && is_continued(before, pool) && pool_has_second_chance(pool)) {
-		keep_gone(before, pool);
-		warn_if_again(before, pool);
-	} else {
-		follow(pool);
-	}
-	warn_if_empty(pool);
 	return 0;
 }
 
@@ -172,12 +236,8 @@ static void plan_vip(const struct lb_vip *from, const struct state *state, struc
 	snprintf(vip->name, sizeof(vip->name), "%s", from->name);
 }
 
-int plan_config(const struct lb_config *config, const struct state *now, struct state **out)
+static int plan_config(const struct lb_config *config, const struct state *now, struct state *state)
 {
-	struct state *state = state_new(config->n_vips, config->n_pools);
-
-	if (!state)
-		return -ENOMEM;
 	state->conf = config->conf;
 	for (size_t p = 0; p < config->n_pools; p++) {
 		struct state_pool *pool = &state->pools[state->n_pools];
@@ -187,14 +247,11 @@ int plan_config(const struct lb_config *config, const struct state *now, struct 
 			continue;
 		err = plan_pool(config, p, state_find_pool(now, config->pools[p].name), pool);
 		state->n_pools++;
-		if (err) {
-			state_free(state);
+		if (err)
 			return err;
-		}
 	}
 	for (; state->n_vips < config->n_vips; state->n_vips++)
 		plan_vip(&config->vips[state->n_vips], state, &state->vips[state->n_vips]);
-	*out = state;
 	return 0;
 }
 
@@ -272,8 +329,7 @@ static int find_one(const struct state *state, const char *text, struct state_po
 	return 0;
 }
 
-static int order_member(const struct order *order, const struct state *now,
-			const struct state *state)
+static int order_member(const struct order *order, const struct state *state)
 {
 	struct state_member *m = NULL;
 	struct state_pool *pool = NULL;
@@ -299,29 +355,17 @@ static int order_member(const struct order *order, const struct state *now,
 		m->weight = m->config_weight;
 		break;
 	}
-	if (before == member_owner(m))
-		return 0;
-	if (pool_has_second_chance(pool)) {
-		warn_if_again(&now->pools[pool - state->pools], pool);
-	} else {
-		follow(pool);
+	if (before != member_owner(m) && !pool_has_second_chance(pool))
 		log_warn("pool %s: established connections whose backend changes break: only "
 			 "forward: gue keeps them",
 			 pool->name);
-	}
-	warn_if_empty(pool);
 	return 0;
 }
 
 static void settle_pool(struct state_pool *pool)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < pool->n_members; i++)
-		if (!(pool->members[i].flags & MPLB_MEMBER_F_GONE))
-			pool->members[n++] = pool->members[i];
-	pool->n_members = n;
 	follow(pool);
+	drop_forgotten(pool);
 }
 
 static int order_settle(const char *name, const struct state *state)
@@ -336,15 +380,94 @@ static int order_settle(const char *name, const struct state *state)
 	return 0;
 }
 
-int plan_order(const struct order *order, const struct state *now, struct state **out)
+/* Those to settle, or the others. */
+static int plan_orders(const struct demand *demand, const struct state *state, bool settle)
 {
-	struct state *state = state_copy(now);
-	int err;
+	int err = 0;
 
-	if (!state)
-		return -ENOMEM;
-	err = order->verb == ORDER_SETTLE ? order_settle(order->name, state)
-					  : order_member(order, now, state);
+	for (size_t i = 0; !err && i < demand->n_orders; i++) {
+		const struct order *order = &demand->orders[i];
+
+		if ((order->verb == ORDER_SETTLE) == settle)
+			err = settle ? order_settle(order->name, state)
+				     : order_member(order, state);
+	}
+	return err;
+}
+
+/* Health */
+
+static void plan_verdicts(const struct demand *demand, const struct state *state)
+{
+	for (size_t i = 0; i < demand->n_verdicts; i++) {
+		const struct verdict *v = &demand->verdicts[i];
+		const struct state_pool *pool = state_find_pool(state, v->pool);
+		struct state_member *m = pool ? state_find_member(pool, v->id, &v->addr) : NULL;
+
+		if (m && v->down)
+			m->flags |= MPLB_MEMBER_F_DOWN;
+		else if (m)
+			m->flags &= (__u8)~MPLB_MEMBER_F_DOWN;
+	}
+}
+
+/* Could it take new connections, were it healthy? */
+static bool is_willing(const struct state_member *m)
+{
+	return m->weight && !(m->flags & (MPLB_MEMBER_F_DRAIN | MPLB_MEMBER_F_GONE));
+}
+
+/* Where all that could take connections are down, the pool may want them all the same. */
+static void keep_if_all_down(struct state_pool *pool)
+{
+	bool keep = pool->all_down == MPLB_ALL_DOWN_KEEP;
+
+	for (size_t i = 0; i < pool->n_members; i++)
+		keep &= !is_willing(&pool->members[i]) ||
+			pool->members[i].flags & MPLB_MEMBER_F_DOWN;
+	for (size_t i = 0; i < pool->n_members; i++) {
+		struct state_member *m = &pool->members[i];
+
+		m->flags &= (__u8)~MPLB_MEMBER_F_KEPT;
+		if (keep && m->flags & MPLB_MEMBER_F_DOWN)
+			m->flags |= MPLB_MEMBER_F_KEPT;
+	}
+}
+
+/* All together */
+
+static int finish_pool(const struct state_pool *before, struct state_pool *pool)
+{
+	int err = 0;
+
+	keep_if_all_down(pool);
+	if (before && is_continued(before, pool) && pool_has_second_chance(pool)) {
+		err = keep_gone(before, pool);
+		err = err ? err : remember(before, pool);
+		drop_forgotten(pool);
+	} else {
+		follow(pool);
+	}
+	warn_if_empty(pool);
+	return err;
+}
+
+int plan(const struct demand *demand, const struct state *now, struct state **out)
+{
+	const struct lb_config *config = demand->config;
+	struct state *state = config ? state_new(config->n_vips, config->n_pools) : state_copy(now);
+	int err = state ? 0 : -ENOMEM;
+
+	if (!err && config)
+		err = plan_config(config, now, state);
+	if (!err)
+		err = plan_orders(demand, state, false);
+	if (!err)
+		plan_verdicts(demand, state);
+	for (size_t p = 0; !err && p < state->n_pools; p++)
+		err = finish_pool(state_find_pool(now, state->pools[p].name), &state->pools[p]);
+	if (!err)
+		err = plan_orders(demand, state, true);
 	if (err) {
 		state_free(state);
 		return err;

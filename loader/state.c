@@ -94,15 +94,16 @@ struct state_member *state_find_member(const struct state_pool *pool, __u16 id,
 
 __u32 member_owner(const struct state_member *m)
 {
-	return m->flags & (MPLB_MEMBER_F_DRAIN | MPLB_MEMBER_F_GONE) ? 0 : m->weight;
+	if (m->flags & (MPLB_MEMBER_F_DRAIN | MPLB_MEMBER_F_GONE))
+		return 0;
+	return m->flags & MPLB_MEMBER_F_DOWN && !(m->flags & MPLB_MEMBER_F_KEPT) ? 0 : m->weight;
 }
 
 enum mplb_member_state member_state(const struct state_member *m)
 {
-	if (m->flags & MPLB_MEMBER_F_GONE)
-		return MPLB_MEMBER_DOWN;
 	if (!member_owner(m))
-		return MPLB_MEMBER_DRAINING;
+		return m->flags & (MPLB_MEMBER_F_GONE | MPLB_MEMBER_F_DOWN) ? MPLB_MEMBER_DOWN
+									    : MPLB_MEMBER_DRAINING;
 	return m->base ? MPLB_MEMBER_ACTIVE : MPLB_MEMBER_JOINING;
 }
 
@@ -114,7 +115,8 @@ bool pool_has_second_chance(const struct state_pool *pool)
 bool pool_is_unsettled(const struct state_pool *pool)
 {
 	for (size_t i = 0; i < pool->n_members; i++)
-		if (member_owner(&pool->members[i]) != pool->members[i].base)
+		if (member_owner(&pool->members[i]) != pool->members[i].base ||
+		    pool->members[i].prev)
 			return true;
 	return false;
 }
@@ -129,6 +131,7 @@ static struct state_member read_member(const struct mplb_backend_info *info, __u
 		.config_weight = info->config_weight,
 		.weight = info->weight,
 		.base = info->base_weight,
+		.prev = info->prev_weight,
 		.flags = info->flags,
 		.index = index,
 	};
@@ -187,6 +190,7 @@ static int read_pools(const struct datapath *dp, const struct in_force *now, str
 		snprintf(pool->name, sizeof(pool->name), "%s", info->name);
 		pool->forward = (enum mplb_forward)info->forward;
 		pool->hash_addresses = info->hash_addresses;
+		pool->all_down = (enum mplb_all_down)info->all_down;
 		pool->hash_seed = info->hash_seed;
 		pool->table = t;
 		state->n_pools++;

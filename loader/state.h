@@ -19,6 +19,7 @@ struct state_member {
 	__u16 config_weight; /* as the config says */
 	__u32 weight; /* as the operator says, else the config */
 	__u32 base; /* weight in the fallback table: before the changes under way */
+	__u32 prev; /* weight between the first and the last of them; all 0: there was one only */
 	__u8 flags; /* MPLB_MEMBER_F_* */
 	__u32 index; /* into mplb_backends */
 	size_t at; /* which of the pool's backends in the config, for complaints */
@@ -28,6 +29,7 @@ struct state_pool {
 	char name[MPLB_NAME_LEN];
 	enum mplb_forward forward;
 	bool hash_addresses;
+	enum mplb_all_down all_down;
 	__u64 hash_seed;
 	struct state_member *members;
 	size_t n_members;
@@ -77,7 +79,7 @@ enum mplb_member_state member_state(const struct state_member *m);
  * under way; if not, it follows the owner table at once. */
 bool pool_has_second_chance(const struct state_pool *pool);
 
-/* Are changes under way: is anybody's weight for new flows not that of the fallback table? */
+/* Are changes under way: had anybody another weight for new flows since the pool was settled? */
 bool pool_is_unsettled(const struct state_pool *pool);
 
 #endif

@@ -156,12 +156,19 @@ struct mplb_pool_info {
 	__u64 hash_seed;
 	__u8 forward; /* enum mplb_forward */
 	__u8 hash_addresses; /* hash: addresses */
-	__u8 pad[6];
+	__u8 all_down; /* enum mplb_all_down */
+	__u8 pad[5];
+};
+
+/* What becomes of a pool whose health checks find every backend down. */
+enum mplb_all_down {
+	MPLB_ALL_DOWN_KEEP = 0, /* health is ignored: it may be the checks that fail */
+	MPLB_ALL_DOWN_STOP = 1, /* nobody takes new connections */
 };
 
 /*
- * Member states: who is in which table of the pair. They follow from three things that are kept:
- * the weight in the fallback table (0: not in it), the weight for new flows (0: none), and why not.
+ * Member states: who is in which table of the pair. They follow from what is kept: the weight in
+ * the fallback table (0: not in it), the weight for new flows (0: none), and why not.
  */
 enum mplb_member_state {
 	MPLB_MEMBER_JOINING = 0, /* owner table only: new since the changes under way began */
@@ -184,12 +191,14 @@ struct mplb_backend_info {
 	__u8 forward; /* enum mplb_forward */
 	__u8 flags; /* MPLB_MEMBER_F_* */
 	__u16 config_weight; /* as the config says, for when the operator's order is taken back */
-	__u8 pad[4];
+	__u32 prev_weight; /* between the first and the last of the changes under way; 0: none */
 };
 
 #define MPLB_MEMBER_F_DRAIN  0x1 /* the operator's order: lbctl drain */
 #define MPLB_MEMBER_F_WEIGHT 0x2 /* the operator's order: lbctl weight; the config's is ignored */
 #define MPLB_MEMBER_F_GONE   0x4 /* no longer in the config, kept for the fallback table */
+#define MPLB_MEMBER_F_DOWN   0x8 /* its health checks fail */
+#define MPLB_MEMBER_F_KEPT   0x10 /* takes new flows though it is down: all are (all_down: keep) */
 
 /* Budget of generated ICMP errors, per CPU: a token bucket. */
 struct mplb_icmp_budget {

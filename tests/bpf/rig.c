@@ -63,8 +63,10 @@ void rig_open(struct rig *rig)
 	if (geteuid() != 0)
 		rig_skip("needs root");
 	libbpf_set_print(print_warnings);
-	rig->skel = lb_bpf__open_and_load();
-	cr_assert_not_null(rig->skel, "cannot load bpf/lb.bpf.c: %s", strerror(errno));
+	rig->skel = lb_bpf__open();
+	cr_assert_not_null(rig->skel, "cannot open bpf/lb.bpf.c: %s", strerror(errno));
+	bpf_program__set_autoload(rig->skel->progs.mplb_probe, true);
+	cr_assert_eq(lb_bpf__load(rig->skel), 0, "cannot load bpf/lb.bpf.c: %s", strerror(errno));
 	rig->prog = bpf_program__fd(rig->skel->progs.mplb_lb);
 	dp->vips = bpf_map__fd(rig->skel->maps.mplb_vips);
 	dp->tables = bpf_map__fd(rig->skel->maps.mplb_tables);

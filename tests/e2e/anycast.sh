@@ -95,6 +95,8 @@ lb_up forward=gue
 bgp_router lb "${BACKENDS[@]}"
 start routes router ip -ts monitor route
 
+holds "BIRD takes the example of its config" bird -p -c "$TESTBED_ROOT/docs/bird.conf.example"
+
 # ---- a BIRD that is not there yet ----
 
 lb_yaml web4 web6 >"$TESTBED_DIR/lb.yaml"

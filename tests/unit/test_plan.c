@@ -74,7 +74,7 @@ static void apply_with(struct state **now, const char *forward, const char *more
 
 	log_init("test", LOG_INFO);
 	capture_begin(&capture, stderr);
-	err = plan_config(config, *now, &want);
+	err = plan(&(struct demand){ .config = config }, *now, &want);
 	messages = capture_end(&capture);
 	cr_assert_eq(err, 0);
 	want->conf = NULL;
@@ -87,7 +87,7 @@ static void gue(struct state **now, const char *members)
 	apply_with(now, "gue", "", members);
 }
 
-/* 0 or what plan_order said. */
+/* 0 or what plan() said. */
 static int order(struct state **now, enum order_verb verb, const char *name, __u32 weight)
 {
 	const struct order o = { verb, name, weight };
@@ -96,7 +96,7 @@ static int order(struct state **now, enum order_verb verb, const char *name, __u
 
 	log_init("test", LOG_INFO);
 	capture_begin(&capture, stderr);
-	err = plan_order(&o, *now, &want);
+	err = plan(&(struct demand){ .orders = &o, .n_orders = 1 }, *now, &want);
 	messages = capture_end(&capture);
 	if (!err)
 		step(now, want);
@@ -124,12 +124,13 @@ static const char *words(const struct state *state)
 	for (size_t i = 0; i < pool->n_members; i++) {
 		const struct state_member *m = &pool->members[i];
 
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s %u/%u%s%s%s",
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s %u/%u%s%s%s%s",
 					i ? ", " : "", m->name, state_word(member_state(m)),
 					member_owner(m), m->base,
 					m->flags & MPLB_MEMBER_F_DRAIN ? " drain" : "",
 					m->flags & MPLB_MEMBER_F_WEIGHT ? " weight" : "",
-					m->flags & MPLB_MEMBER_F_GONE ? " gone" : "");
+					m->flags & MPLB_MEMBER_F_GONE ? " gone" : "",
+					m->flags & MPLB_MEMBER_F_KEPT ? " kept" : "");
 	}
 	return text;
 }
@@ -143,16 +144,18 @@ static void build(const struct state *state, struct mplb_table_slot *slots)
 		members[i] = (struct maglev_member){ pool->members[i].id,
 						     (uint16_t)pool->members[i].index,
 						     member_owner(&pool->members[i]),
-						     pool->members[i].base };
+						     pool->members[i].base, pool->members[i].prev };
 	cr_assert_eq(maglev_build(members, pool->n_members, pool->hash_seed, slots), 0);
 }
 
-/* The fallback table is what it was when the pool was settled, whatever came since. */
+/* Who had a slot when the pool was settled is its owner, or its fallback, whatever came since. */
 static void expect_fallback_stands(const struct state *state, const char *what)
 {
 	build(state, table);
 	for (size_t i = 0; i < SLOTS; i++)
-		cr_assert_eq(table[i].fallback, settled[i].fallback, "%s: slot %zu", what, i);
+		cr_assert(table[i].owner == settled[i].owner ||
+				  table[i].fallback == settled[i].owner,
+			  "%s: slot %zu", what, i);
 }
 
 static struct state *empty(void)
@@ -193,11 +196,12 @@ Test(plan, joining_weight_and_gone)
 	cr_expect(strstr(messages, "pool web: other changes are under way"), "%s", messages);
 	index = member(now, "b2")->index;
 	gue(&now, B1_HEAVY);
-	/* b3 never was in the fallback table; b2 lives on in its place. */
-	cr_expect_str_eq(words(now), "b1 active 300/100, b2 down 0/100 gone");
+	/* b3 has connections that were made in between; b2 lives on in its place. */
+	cr_expect_str_eq(words(now), "b1 active 300/100, b2 down 0/100 gone, b3 down 0/0 gone");
 	cr_expect_eq(member(now, "b2")->index, index);
 	gue(&now, B1_HEAVY "," B2);
 	cr_expect_str_eq(words(now), "b1 active 300/100, b2 active 100/100");
+	cr_expect(strstr(messages, "connections made between them break"), "%s", messages);
 	cr_expect_eq(member(now, "b2")->index, index);
 	gue(&now, B1_IDLE);
 	cr_expect_str_eq(words(now), "b1 draining 0/100, b2 down 0/100 gone");
@@ -261,7 +265,6 @@ Test(plan, fallback_stands_still)
 		}
 	}
 	cr_expect_str_eq(words(now), "b1 active 100/100, b2 active 100/100");
-	cr_expect(!pool_is_unsettled(&now->pools[0]));
 	gue(&now, B3);
 	order(&now, ORDER_SETTLE, NULL, 0);
 	build(now, table);
@@ -269,6 +272,176 @@ Test(plan, fallback_stands_still)
 		cr_assert(table[i].owner == table[i].fallback &&
 			  table[i].owner == now->pools[0].members[0].index);
 	state_free(now);
+}
+
+/* Two changes, the second of which takes the first back: each connection finds who has it. */
+static void expect_both_known(const struct mplb_table_slot *before,
+			      const struct mplb_table_slot *between)
+{
+	for (size_t i = 0; i < SLOTS; i++) {
+		cr_assert(table[i].owner == before[i].owner || table[i].fallback == before[i].owner,
+			  "before: slot %zu", i);
+		cr_assert(table[i].owner == between[i].owner ||
+				  table[i].fallback == between[i].owner,
+			  "between: slot %zu", i);
+	}
+}
+
+Test(plan, there_and_back)
+{
+	static const struct {
+		enum order_verb there, back;
+	} pairs[] = { { ORDER_DRAIN, ORDER_UNDRAIN }, { ORDER_WEIGHT, ORDER_UNWEIGHT } };
+	static struct mplb_table_slot before[SLOTS], between[SLOTS];
+	struct state *now = empty();
+
+	gue(&now, B1 "," B2 "," B3);
+	build(now, before);
+	for (size_t i = 0; i < 2; i++) {
+		order(&now, pairs[i].there, "b2", 10);
+		build(now, between);
+		order(&now, pairs[i].back, "b2", 0);
+		cr_expect_str_empty(messages);
+		build(now, table);
+		expect_both_known(before, between);
+		cr_expect(pool_is_unsettled(&now->pools[0]));
+		order(&now, ORDER_SETTLE, NULL, 0);
+		cr_expect(!pool_is_unsettled(&now->pools[0]));
+		build(now, table);
+		cr_expect_arr_eq(table, before, sizeof(table));
+	}
+	/* A member leaves and comes back. */
+	gue(&now, B1 "," B3);
+	build(now, between);
+	gue(&now, B1 "," B2 "," B3);
+	build(now, table);
+	expect_both_known(before, between);
+	cr_expect_str_eq(words(now), "b1 active 100/100, b2 active 100/100, b3 active 100/100");
+	/* And again: still the two that count. */
+	gue(&now, B1 "," B3);
+	build(now, table);
+	expect_both_known(before, between);
+	cr_expect_str_empty(messages);
+	state_free(now);
+}
+
+/* Of two changes in different directions, what moves twice is lost, and no more. */
+Test(plan, there_and_on)
+{
+	static struct mplb_table_slot before[SLOTS], between[SLOTS];
+	struct state *now = empty();
+	size_t lost = 0;
+
+	gue(&now, B1 "," B2 "," B3);
+	build(now, before);
+	order(&now, ORDER_DRAIN, "b2", 0);
+	build(now, between);
+	order(&now, ORDER_WEIGHT, "web/b1", 300);
+	cr_expect(strstr(messages, "on the few slots that move each time"), "%s", messages);
+	build(now, table);
+	for (size_t i = 0; i < SLOTS; i++) {
+		cr_assert(table[i].owner == before[i].owner ||
+			  table[i].fallback == before[i].owner);
+		lost += table[i].owner != between[i].owner && table[i].fallback != between[i].owner;
+		cr_assert(
+			table[i].owner == between[i].owner ||
+			table[i].fallback == between[i].owner ||
+			(between[i].owner != before[i].owner && table[i].owner != before[i].owner));
+	}
+	cr_expect(lost && lost < SLOTS / 5, "%zu", lost);
+	state_free(now);
+}
+
+static void judge(struct state **now, __u16 id, bool down)
+{
+	const struct verdict verdict = {
+		.pool = "web",
+		.id = id,
+		.addr = member(*now, id == 1 ? "b1" : "b2")->addr,
+		.down = down,
+	};
+	struct state *want;
+
+	log_init("test", LOG_INFO);
+	capture_begin(&capture, stderr);
+	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, *now, &want),
+		     0);
+	messages = capture_end(&capture);
+	step(now, want);
+}
+
+static void checked(struct state **now, const char *all_down, const char *members)
+{
+	char more[64];
+
+	snprintf(more, sizeof(more), ", health: {type: tcp, all_down: %s}", all_down);
+	apply_with(now, "gue", more, members);
+}
+
+Test(plan, health)
+{
+	struct state *now = empty();
+
+	checked(&now, "keep", B1 "," B2);
+	judge(&now, 2, true);
+	cr_expect_str_eq(words(now), "b1 active 100/100, b2 down 0/100");
+	checked(&now, "keep", B1 "," B2);
+	cr_expect_str_eq(words(now), "b1 active 100/100, b2 down 0/100");
+	/* All down: health is ignored. */
+	judge(&now, 1, true);
+	cr_expect_str_eq(words(now), "b1 active 100/100 kept, b2 active 100/100 kept");
+	/* A drained one is not in for it. */
+	order(&now, ORDER_DRAIN, "b2", 0);
+	cr_expect_str_eq(words(now), "b1 active 100/100 kept, b2 down 0/100 drain kept");
+	order(&now, ORDER_UNDRAIN, "b2", 0);
+	checked(&now, "stop", B1 "," B2);
+	cr_expect_str_eq(words(now), "b1 down 0/100, b2 down 0/100");
+	cr_expect(strstr(messages, "no backend takes new connections"), "%s", messages);
+	judge(&now, 1, false);
+	cr_expect_str_eq(words(now), "b1 active 100/100, b2 down 0/100");
+	judge(&now, 2, false);
+	cr_expect_str_eq(words(now), "b1 active 100/100, b2 active 100/100");
+	/* Where nobody but the drained is healthy, the others are wanted. */
+	checked(&now, "keep", B1 "," B2);
+	order(&now, ORDER_DRAIN, "web/b1", 0);
+	judge(&now, 2, true);
+	cr_expect_str_eq(words(now), "b1 draining 0/100 drain, b2 active 100/100 kept");
+	/* Without health checks nobody is down. */
+	gue(&now, B1 "," B2);
+	cr_expect_str_eq(words(now), "b1 draining 0/100 drain, b2 active 100/100");
+	state_free(now);
+}
+
+/* All of it at once is one state. */
+Test(plan, demand_of_all)
+{
+	struct state *now = empty(), *want;
+	struct lb_config *config;
+	const struct order orders[] = { { ORDER_SETTLE, NULL, 0 }, { ORDER_DRAIN, "web/b1", 0 } };
+	struct verdict verdict = { .pool = "web", .id = 2, .down = true };
+	struct demand demand = {
+		.orders = orders, .n_orders = 2, .verdicts = &verdict, .n_verdicts = 1
+	};
+
+	gue(&now, B1 "," B2);
+	verdict.addr = member(now, "b2")->addr;
+	config = load("gue", ", health: {type: tcp}", B1 "," B2 "," B3);
+	demand.config = config;
+	cr_assert_eq(plan(&demand, now, &want), 0);
+	step(&now, want);
+	cr_expect_str_eq(words(now), "b1 draining 0/0 drain, b2 down 0/0, b3 active 100/100");
+	cr_assert_eq(plan(&demand, now, &want), 0);
+	cr_expect_str_eq(words(want), "b1 draining 0/0 drain, b2 down 0/0, b3 active 100/100");
+	state_free(want);
+	verdict.id = 77;
+	verdict.pool = "nobody";
+	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, now, &want),
+		     0);
+	state_free(want);
+	lb_config_free(config);
+	now->conf = NULL;
+	state_free(now);
+	cr_assert(!has_leaks());
 }
 
 /* Another machine under the same name and id takes the place for new flows alone. */
