@@ -101,6 +101,8 @@ int probe_tc_attach(struct probe_tc *tc, int program)
 				 "probes on egress, priority %d and handle 0x%x; give it another: "
 				 "tc filter show dev " DEVICE " egress; or give another probe_mark",
 				 PRIORITY, tc->handle);
+	/* Left by one that was killed, and so is the qdisc. */
+	tc->made_qdisc |= there != 0;
 	err = make_qdisc(tc);
 	if (err)
 		return err;

@@ -41,7 +41,6 @@ struct work {
 	uint16_t *table[TABLES];
 };
 
-
 uint64_t mplb_key(uint64_t seed, uint64_t number)
 {
 	uint64_t z = seed + (number + 1) * 0x9e3779b97f4a7c15ULL;

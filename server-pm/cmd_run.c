@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "tc.h"
 #include "userspace.h"
+#include "vip_sockets.h"
 
 /* The kernel says nothing when an endpoint, a sysctl or a limit changes: look this often. */
 static const struct timeval look_interval = { .tv_sec = 1 };
@@ -114,6 +115,8 @@ static void run_measure(void *ctx, struct metrics_source *out)
 
 	if (!run_knows_connections(r, &out->connections) &&
 	    connections_count(r->diag, &out->connections))
+		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	if (vip_sockets_count(r->diag, &r->config->vips, &out->vip_sockets))
 		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
 	if (!r->userspace)
 		return;
