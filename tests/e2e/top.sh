@@ -25,10 +25,10 @@ on_terminal() {
 # left_well LABEL: the other screen and the hidden cursor are undone, and the settings as before.
 left_well() {
 	equal "$1: the screen is entered and left once" \
-		"$(grep -o "$ESC\[?1049[hl]" "$TESTBED_DIR/$1.out" | tr -d '\033' | tr '\n' ' ')" \
+		"$(grep -o "${ESC}\[?1049[hl]" "$TESTBED_DIR/$1.out" | tr -d '\033' | tr '\n' ' ')" \
 		"[?1049h [?1049l "
-	equal "$1: the cursor is back" "$(grep -o "$ESC\[?25[hl]" "$TESTBED_DIR/$1.out" | tail -1)" \
-		"$ESC[?25h"
+	equal "$1: the cursor is back" "$(grep -o "${ESC}\[?25[hl]" "$TESTBED_DIR/$1.out" | tail -1)" \
+		"${ESC}[?25h"
 	equal "$1: the terminal is as it was" \
 		"$(tr -d '\r' <"$TESTBED_DIR/$1.out" | grep -oE '([0-9a-f]+:){10,}[0-9a-f]+' |
 			sort -u | wc -l)" 1
@@ -37,7 +37,7 @@ left_well() {
 # last_page LABEL: as lines.
 last_page() {
 	tr -d '\r' <"$TESTBED_DIR/$1.out" | awk -v RS="$ESC\\\\[H" 'NR > 1 { page = $0 } END { print page }' |
-		sed "s/$ESC\[[0-9;?]*[A-Za-z]//g" | sed '/^code /,$d'
+		sed "s/${ESC}\[[0-9;?]*[A-Za-z]//g" | sed '/^code /,$d'
 }
 
 topology_lb
