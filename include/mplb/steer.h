@@ -13,6 +13,7 @@
  *   bits 15..0   index into mplb_backends
  */
 #include "mplb/abi.h"
+#include "mplb/maps.h"
 
 #define MPLB_BUCKET_ENTRIES 8
 
@@ -76,6 +77,22 @@ MPLB_STEER_FN __u32 mplb_entry_index(__u64 entry)
 MPLB_STEER_FN __u32 mplb_entry_age(__u64 entry, __u32 now)
 {
 	return (now - mplb_entry_tick(entry)) & MPLB_TICK_MASK;
+}
+
+/* The bucket of a token; of a flow, and its tag, from mplb_flow_name(). */
+MPLB_STEER_FN __u32 mplb_token_bucket(__u32 token)
+{
+	return (token * 0x9e3779b1u) >> 15 & (MPLB_TOKEN_BUCKETS - 1);
+}
+
+MPLB_STEER_FN __u32 mplb_subflow_bucket(__u64 name)
+{
+	return (__u32)name >> 16 & (MPLB_SUBFLOW_BUCKETS - 1);
+}
+
+MPLB_STEER_FN __u32 mplb_subflow_tag(__u64 name)
+{
+	return (__u32)(name >> 32);
 }
 
 #endif
