@@ -33,6 +33,7 @@ struct file_config {
 	uint32_t vips_count, dedicated_count, balancers_count;
 	const char *path_manager;
 	const char *initial_subflow;
+	const char *join_vip;
 	uint32_t *join_port;
 	struct file_decapsulate *decapsulate;
 	struct file_metrics *metrics;
@@ -70,6 +71,8 @@ static const cyaml_schema_field_t config_fields[] = {
 			       struct file_config, path_manager, 1, MAX_WORD),
 	CYAML_FIELD_STRING_PTR("initial_subflow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 			       struct file_config, initial_subflow, 1, MAX_WORD),
+	CYAML_FIELD_STRING_PTR("join_vip", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			       struct file_config, join_vip, 1, MAX_WORD),
 	CYAML_FIELD_UINT_PTR("join_port", CYAML_FLAG_OPTIONAL, struct file_config, join_port),
 	CYAML_FIELD_MAPPING_PTR("decapsulate", CYAML_FLAG_OPTIONAL, struct file_config, decapsulate,
 				decapsulate_fields),
@@ -213,6 +216,17 @@ static int read_initial(struct server_config *c, const char *text)
 	return 0;
 }
 
+static int read_join_vip(struct server_config *c, const char *text)
+{
+	if (text && strcmp(text, "allow") != 0 && strcmp(text, "forbid") != 0)
+		return conf_error(c->conf, "join_vip",
+				  "'%s' is unknown; write forbid, or, where the balancer has "
+				  "mp_join: steer, allow",
+				  text);
+	c->join_vip = text && !strcmp(text, "allow");
+	return 0;
+}
+
 static int read_join_port(struct server_config *c, const uint32_t *port)
 {
 	if (!port)
@@ -321,6 +335,7 @@ static int read_config(struct server_config *c)
 	err |= read_path_manager(c, file->path_manager);
 	err |= read_initial(c, file->initial_subflow);
 	err |= read_decapsulate(c, file);
+	err |= read_join_vip(c, file->join_vip);
 	err |= read_join_port(c, file->join_port);
 	err |= read_metrics(c, file->metrics);
 	err |= check_overlap(c, "dedicated", file->dedicated, file->dedicated_count,

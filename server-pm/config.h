@@ -2,6 +2,7 @@
 #ifndef MPLB_SERVER_CONFIG_H
 #define MPLB_SERVER_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "lib/conf.h"
 #include "lib/ip.h"
@@ -42,6 +43,7 @@ struct server_config {
 	struct server_addresses vips;
 	struct server_addresses dedicated;
 	struct server_addresses balancers;
+	bool join_vip; /* clients may join the VIP: no C flag */
 	__u16 join_port; /* at which the balancer sends joins to this backend alone; 0: none */
 	enum server_manager manager;
 	enum server_initial initial;

@@ -47,6 +47,8 @@ static void plan_sysctls(struct plan *plan, const struct server_config *config)
 	/* First, so that no connection begins under the other one once the rest is there. */
 	if (item_sysctl_manager(config->manager, &s))
 		plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
+	item_sysctl_c_flag(config->join_vip, &s);
+	plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
 	for (size_t i = 0; item_sysctl(i, &s); i++)
 		if (!s.ipv4_only || has_ipv4(&config->vips))
 			plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);

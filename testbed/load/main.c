@@ -13,6 +13,7 @@ static const struct load_command *const load_commands[] = {
 	&load_serve,
 	&load_get,
 	&load_join_vip,
+	&load_flood,
 	NULL,
 };
 

@@ -55,6 +55,9 @@ static const struct {
 	{ "a link-local dedicated address",
 	  "vips: [198.51.100.1]\ndedicated: [\"fe80::1\"]\n",
 	  { ":2: dedicated[0]: fe80::1 is link-local" } },
+	{ "a word for join_vip that is none",
+	  "vips: [198.51.100.1]\njoin_vip: steer\n",
+	  { ":2: join_vip: 'steer' is unknown; write forbid, or" } },
 	{ "a join port that is none",
 	  "vips: [198.51.100.1]\njoin_port: 0\n",
 	  { ":2: join_port: 0 is no port; write the balancer's join_ports base plus" } },
@@ -371,5 +374,32 @@ Test(server_plan, ipv6_with_a_port_is_left_out_where_it_cannot_be_sent)
 	cr_expect_eq(list[1].addr.family, MPLB_FAMILY_4);
 	cr_expect_eq(list[1].port, 20003);
 	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, joins_to_the_vip_are_forbidden_unless_allowed)
+{
+	static const struct {
+		const char *line, *value;
+	} cases[] = { { "", "0" }, { "join_vip: forbid\n", "0" }, { "join_vip: allow\n", "1" } };
+
+	for (size_t i = 0; i < CASES(cases); i++) {
+		const struct mplb_server_item *item;
+		struct mplb_server_item *plan;
+		struct server_config *c;
+		char text[64];
+		int n;
+
+		snprintf(text, sizeof(text), "vips: [198.51.100.1]\n%s", cases[i].line);
+		c = load_good(text);
+		n = item_plan(c, &plan);
+		cr_assert_gt(n, 0);
+		item = planned(plan, n, MPLB_SERVER_SYSCTL,
+			       "net.mptcp.allow_join_initial_addr_port");
+		cr_assert(item);
+		cr_expect_str_eq(item->value, cases[i].value, "%s", cases[i].line);
+		free(plan);
+		server_config_free(c);
+	}
 	cr_expect_not(has_leaks());
 }
