@@ -213,6 +213,9 @@ scenario() {
 
 # The table: a line per kind and family, a column per policy and mode.
 table() {
+	local name
+
+	# shellcheck disable=SC2016 # the dollars are jq's
 	rows '
 		def pad($n): . + (" " * ([$n - length, 1] | max));
 		(map(.policy) | unique_by({own: 0, vip: 1, port: 2}[.])) as $policies
@@ -225,10 +228,18 @@ table() {
 				| (if $c then $c.got + (if $c.got == $c.expected then "" else "!" end)
 					else "-" end) | pad(11)] | join("")))' | sed 's/^/  /'
 	cat <<-END
-	  own, vip, port: joins the server's own address, the VIP, the VIP at the server's port
-	  stays: one path, through the VIP; fails: not every connection was served; !: not as expected
-	Why:
+	  own, vip, port: joins the server's own address, the VIP, the VIP at the server's port (works)
+	  stays: falls back to one path, through the VIP; fails: not every connection was served;
+	  !: not as expected
 	END
+	for name in ${P[policies]}; do
+		echo "  $name: ${POLICY_TEXT[$name]}"
+	done
+	for name in ${P[kinds]}; do
+		echo "  $name: ${KIND_TEXT[$name]}"
+	done
+	echo "  what was measured:"
+	# shellcheck disable=SC2016
 	rows 'unique_by([.kind, .policy, .because])[] | "\(.kind), \(.policy), IPv\(.family): \(.because); " +
 		"\(.share_by_balancer * 100 | round) % of the upload by the balancer"' | sed 's/^/  /'
 }

@@ -36,7 +36,7 @@ join_many() {
 	local label=$1 f=$2
 
 	shift 2
-	on client timeout 300 "$LOAD" get --connect "$(vip "$f")" --proto mptcp --put --bytes 200k \
+	on client timeout 300 "$LOAD" get --connect "$(vip "$f")" --proto mptcp --put --bytes 400k \
 		--count "$JOINS_N" --parallel "$JOINS_PARALLEL" --timeout 120 --stall 60 \
 		--join-first 20 "$@" -j >"$TESTBED_DIR/$label.out" 2>"$TESTBED_DIR/$label.err" || true
 }
@@ -54,7 +54,7 @@ over_both() {
 
 # note TEXT: a figure.
 note() {
-	echo "# $TEST: $1"
+	echo "# $TEST: $*"
 }
 
 # accepted_joins: at all servers.

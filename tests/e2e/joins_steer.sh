@@ -53,10 +53,13 @@ on router nft delete table inet cut
 stop joiner
 served cut "the first link is cut: uploads finish over the joined subflow"
 
-# From one family to the VIP of the other.
+# From one family to the VIP of the other. A Linux socket of IPv4 opens no IPv6 subflow: the client's
+# is one of IPv6 with an IPv4 address in it.
 for f in 4 6; do
+	to="[::ffff:$VIP4]:80"
+	[ "$f" = 4 ] || to=$(vip 6)
 	ignoring --to "$(vip $((10 - f)))"
-	join_many "o$f" "$f"
+	join_many "o$f" "$f" --connect "$to"
 	stop joiner
 	what="steer, joins of IPv$((10 - f)) by IPv$f connections"
 	served "o$f" "$what: every byte arrives"
