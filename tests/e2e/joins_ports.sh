@@ -9,13 +9,14 @@
 #	   accepts what is      (ECMP by ├── lb2    the same
 #	   announced, two links  5-tuple)├── b1     server-pm, join_port: 20001, no dedicated address
 #	                                 ├── b2     ... 20002
-#	                                 └── b3     ... 20003
+#	                                 └── b3     ... 20003, in userspace mode
 # shellcheck source=tests/e2e/joins.bash
 . "$(dirname "$0")/joins.bash"
 
 topology_lb
 serve_backends
-JOINS=port server_pm_up
+JOINS=port server_pm_up b1 b2
+JOINS=port PATH_MANAGER=userspace server_pm_up b3
 lb_up forward=gue join_ports=20000
 second_balancer forward=gue join_ports=20000
 on router sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
