@@ -34,6 +34,23 @@ for f in 4 6; do
 done
 equal "steer: no join reached a wrong server" "$(wrong_joins)" 0
 
+# The tokens that the balancer has computed are the kernel's own, of every connection.
+start held client "$LOAD" get --connect "$(vip 4)" --proto mptcp --bytes 2000 --requests 2 --gap 100 \
+	--count "$JOINS_N" --parallel "$JOINS_N" --mark 2000 --timeout 200 -j
+ready held mark 60
+known=0 agreed=0
+for b in "${BACKENDS[@]}"; do
+	for token in $(server_pm "$b" connections -j | jq -r '.[].token'); do
+		known=$((known + 1))
+		owner=$(lbctl -j explain tcp "${CLIENT4[1]}:7" "$VIP4:80" join "$token" | jq -r .backend)
+		[ "$owner" != "$b" ] || agreed=$((agreed + 1))
+	done
+done
+stop held
+equal "tokens: the kernels have one for every connection" "$known" "$JOINS_N"
+equal "tokens: the balancer has the same, each with its server" "$agreed" "$known"
+note "tokens: $agreed of $known agree"
+
 # The first link goes: what is left arrives over the joined subflow alone.
 ignoring
 start cut client "$LOAD" get --connect "$(vip 4)" --proto mptcp --put --bytes 300k --rate 150k \
