@@ -108,7 +108,7 @@ int world_open(struct world *world)
 
 void world_set_budget(const struct world *world, bool full)
 {
-	static struct mplb_icmp_budget *budget;
+	static struct mplb_budget *budget;
 	int cpus = libbpf_num_possible_cpus();
 	struct timespec now;
 	uint32_t zero = 0;
