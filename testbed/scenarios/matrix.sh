@@ -19,7 +19,7 @@ param modes "ipip gue l2" "of: ipip gue l2"
 param count 6 "connections per cell"
 param bytes 300k "of each connection's upload"
 
-declare -A KIND_TEXT=(
+declare -gA KIND_TEXT=(
 	[default]="one link, accepts no address (Linux's default)"
 	[two_links]="a subflow endpoint on the second link"
 	[accepts]="add_addr_accepted 2, no endpoint"
@@ -28,7 +28,7 @@ declare -A KIND_TEXT=(
 	[tcp]="plain TCP"
 	[stripped]="MPTCP options removed on the way"
 )
-declare -A POLICY_TEXT=(
+declare -gA POLICY_TEXT=(
 	[own]="mp_join: reject; server-pm announces the server's own addresses"
 	[vip]="mp_join: steer; join_vip: allow on the servers"
 	[port]="join_ports; server-pm announces VIP:port"

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # mp_join: steer while a member is drained: new connections avoid it, joins to its old ones still get
-# there, the number of its tokens goes down as they end; when it has left the pool its joins are refused.
+# there, it comes by no more tokens; when it has left the pool, and that is settled, joins are refused.
 #
 #	client ══ eth0, eth1 ══ router ──┬── lb    mp_join: steer, forward: gue
 #	   joins from eth1 when told     ├── b1    server-pm, join_vip: allow
 #	                                 ├── b2
 #	                                 └── b3    drained
+# shellcheck disable=SC2317 # functions that `holds` calls
 # shellcheck source=tests/e2e/joins.bash
 . "$(dirname "$0")/joins.bash"
 
@@ -19,6 +20,15 @@ tokens() {
 # owned LABEL: connections of that run that b3 serves.
 owned() {
 	of "$1" '[.connections[] | select(.server == "b3")] | length'
+}
+
+# took N, refused N: joins, by the member and by the balancer.
+took() {
+	[ "$(mib b3 MPTcpExtMPJoinAckRx)" -eq "$1" ]
+}
+
+refused() {
+	[ "$(vip_stat web4 mp_join_gone)" -ge "$1" ]
 }
 
 # hold LABEL SECONDS: connections that ask once, and again after so long.
@@ -51,5 +61,28 @@ served old "drained: old connections go on"
 equal "drained: and have joined the VIP" "$(of old .joined_vip)" "$JOINS_N"
 equal "drained: the member took the joins of its own" \
 	$(($(mib b3 MPTcpExtMPJoinAckRx) - before)) "$(owned old)"
+
+# It leaves. Until the change is settled its connections have their second chance, and their joins too.
+lbctl undrain b3 >>"$TESTBED_DIR/lb.log" 2>&1
+lbctl settle >>"$TESTBED_DIR/lb.log" 2>&1
+on client ip mptcp endpoint flush
+hold left 100
+mine=$(server_pm b3 connections -j | jq length)
+at_least "left: it has connections" "$mine" $((JOINS_N / 10))
+lb_apply forward=gue outer=4 mp_join=steer members="b1 b2"
+before=$(mib b3 MPTcpExtMPJoinAckRx)
+client_endpoints subflow
+holds "left, not settled: it takes the joins of its own" await 10 took "$((before + mine))"
+
+lbctl settle >>"$TESTBED_DIR/lb.log" 2>&1
+equal "settled: the balancer knows the member no more" "$(tokens b3)" null
+gone=$(vip_stat web4 mp_join_gone)
+address client eth0 192.0.2.3/26
+on client ip mptcp endpoint add 192.0.2.3 dev eth0 subflow
+holds "settled: joins to it are refused" await 10 refused "$((gone + mine))"
+equal "settled: none reached it" "$(mib b3 MPTcpExtMPJoinAckRx)" "$((before + mine))"
+stop left
+note "$JOINS_N connections held; drained: $(owned old) of the member, all joined; left: $mine joined," \
+	"settled: $(($(vip_stat web4 mp_join_gone) - gone)) joins refused"
 equal "no join reached a wrong server" "$(wrong_joins)" 0
 conclude

@@ -42,8 +42,9 @@ known=0 agreed=0
 for b in "${BACKENDS[@]}"; do
 	for token in $(server_pm "$b" connections -j | jq -r '.[].token'); do
 		known=$((known + 1))
-		owner=$(lbctl -j explain tcp "${CLIENT4[1]}:7" "$VIP4:80" join "$token" | jq -r .backend)
-		[ "$owner" != "$b" ] || agreed=$((agreed + 1))
+		owner=$(lbctl -j explain tcp "${CLIENT4[1]}:7" "$VIP4:80" join "$token" |
+			jq -r '"\(.backend) by \(.picked_by)"')
+		[ "$owner" != "$b by token" ] || agreed=$((agreed + 1))
 	done
 done
 stop held
