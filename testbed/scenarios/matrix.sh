@@ -130,13 +130,14 @@ policy_is() {
 
 # cell POLICY KIND FAMILY MODE: tries it.
 cell() {
-	local policy=$1 kind=$2 family=$3 mode=$4 proto=mptcp to=$VIP4:80 wrong refused prio row got want
+	local policy=$1 kind=$2 family=$3 mode=$4 proto=mptcp to=$VIP4:80 wrong refused prio carried row got want
 
 	[ "$family" = 4 ] || to="[$VIP6]:80"
 	[ "$kind" != tcp ] || proto=tcp
 	wrong=$(mib_sum MPTcpExtMPJoinNoTokenFound "${BACKENDS[@]}")
 	refused=$(refusals)
 	prio=$(mib client MPTcpExtMPPrioRx)
+	carried=$(to_balancer)
 	# Those that never join wait for it in vain.
 	start cell client "$LOAD" get --connect "$to" --proto "$proto" --put --bytes "${P[bytes]}" \
 		--count "${P[count]}" --parallel "${P[count]}" --timeout 30 \
@@ -149,7 +150,8 @@ cell() {
 		--arg want "$want" --arg because "$(because "$kind" "$policy" "$family")" \
 		--argjson wrong "$(($(mib_sum MPTcpExtMPJoinNoTokenFound "${BACKENDS[@]}") - wrong))" \
 		--argjson refused "$(($(refusals) - refused))" \
-		--argjson prio "$(($(mib client MPTcpExtMPPrioRx) - prio))" '
+		--argjson prio "$(($(mib client MPTcpExtMPPrioRx) - prio))" \
+		--argjson carried "$(($(to_balancer) - carried))" '
 		def where: if .joined and $policy == "port" then "port" elif .joined then "own"
 			elif .joined_vip then "vip" else "stays" end;
 		(.connections | map(where) | unique) as $where
@@ -158,12 +160,16 @@ cell() {
 		joined: (.joined // 0), joined_vip: (.joined_vip // 0), fallback: (.fallback // 0),
 		joins_at_wrong_server: $wrong, joins_refused: $refused, prio_received: $prio, got: $got, expected: $want,
 		because: $because,
-		share_by_balancer: (if $got == "own" then .bytes_vip / (.bytes_vip + .bytes_dedicated)
-			| . * 1000 | round / 1000 else 1 end)}' "$TESTBED_DIR/cell.out")
+		balancer_per_byte: ($carried / ([.bytes, 1] | max) * 1000 | round / 1000)}' "$TESTBED_DIR/cell.out")
 	record "$row"
 	got=$(jq -r .got <<<"$row")
 	progress "$TOTAL" "$policy, $kind, IPv$family, $mode: $got$([ "$got" = "$want" ] ||
 		echo ", and $want was expected")"
+}
+
+# to_balancer: bytes of frames on their way to it.
+to_balancer() {
+	ip -n "$(netns switch)" -s -j link show dev lb | jq '.[0].stats64.tx.bytes'
 }
 
 # refusals: joins that the balancer has answered with a reset.
@@ -241,7 +247,7 @@ table() {
 	echo "  what was measured:"
 	# shellcheck disable=SC2016
 	rows 'unique_by([.kind, .policy, .because])[] | "\(.kind), \(.policy), IPv\(.family): \(.because); " +
-		"\(.share_by_balancer * 100 | round) % of the upload by the balancer"' | sed 's/^/  /'
+		"the balancer carried \(.balancer_per_byte) bytes of each uploaded"' | sed 's/^/  /'
 }
 
 judge() {
