@@ -12,8 +12,10 @@ static __always_inline int budget_take(struct mplb_budget *budget, __u64 now, __
 				       __u64 burst)
 {
 	if (budget->tokens < burst) {
-		__u64 fresh = (now - budget->last_ns) / (1000000000ULL / rate);
+		__u64 fresh = 0;
 
+		if (now > budget->last_ns)
+			fresh = (now - budget->last_ns) / (1000000000ULL / rate);
 		if (fresh) {
 			budget->tokens += fresh;
 			if (fresh > burst || budget->tokens > burst)

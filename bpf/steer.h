@@ -114,11 +114,15 @@ static __always_inline struct mplb_vip_budget *budget_of(__u32 vip)
  * one copy serves all. */
 __noinline int steer_reject(struct xdp_md *ctx, const struct steer *s, __u32 reason, __u32 counter)
 {
+	struct mplb_trace *trace = trace_of(ctx);
 	struct mplb_vip_budget *budget;
 
 	if (!s || counter >= MPLB_VIP_C_MAX)
 		return XDP_DROP;
-	if (!trace_of(ctx)) {
+	if (trace) {
+		trace->owner = MPLB_NO_BACKEND;
+		trace->fallback = MPLB_NO_BACKEND;
+	} else {
 		budget = budget_of(s->vip);
 		if (!budget || !budget_take(&budget->reset, bpf_ktime_get_coarse_ns(),
 					    MPLB_RESET_RATE, MPLB_RESET_BURST)) {

@@ -8,7 +8,7 @@ $B/test-unit: $(call obj,$(UNIT_SRC)) $B/liblink.a $B/libloader.a $B/libserver.a
 $B/test-bpf: $(call obj,$(BPFT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-unit $B/test-bpf:
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion -levent $(pkg_libs) -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion -levent -lcrypto $(pkg_libs) -lm
 
 .PHONY: tests
 tests: programs fuzzers $B/test-unit $B/test-bpf
