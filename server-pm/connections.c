@@ -72,7 +72,8 @@ static size_t group(const struct pm_subflow *first, size_t left)
 static bool is_dedicated(const struct pm_subflow *first, const struct pm_subflow *subflow)
 {
 	return !subflow->initial &&
-	       !(first->initial && ip_equal(&first->flow.local, &subflow->flow.local));
+	       !(first->initial && ip_equal(&first->flow.local, &subflow->flow.local) &&
+		 first->flow.local_port == subflow->flow.local_port);
 }
 
 static const char *state_of(const struct pm_subflow *first, size_t n)

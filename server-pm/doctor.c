@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <linux/capability.h>
+#include "announce.h"
 #include "decap.h"
 #include "item.h"
 #include "item_sysctl.h"
@@ -168,6 +169,31 @@ static void examine_addresses(struct examination *x)
 		fault(x, "device lo is down, so VIPs on it receive nothing; ip link set dev lo up");
 }
 
+/* An IPv6 address with a port does not go into an option next to TCP timestamps. */
+static void examine_join_port(struct examination *x)
+{
+	const struct server_config *c = x->config;
+	struct announced list[MPTCP_PM_MAX_ENDPOINTS];
+	size_t left_out = announce_list(c, true, list) - announce_list(c, false, list);
+	char text[IP_STRLEN];
+
+	if (!c->join_port || !left_out || announce_port_fits_ipv6())
+		return;
+	if (announce_list(c, false, list))
+		log_warn("join_port: this kernel sends no ADD_ADDR with an IPv6 address and a port "
+			 "next to TCP timestamps, so IPv6 VIPs are not announced; connections to "
+			 "them are told %s, which clients without that family cannot join; sysctl "
+			 "-w net.ipv4.tcp_timestamps=0, Linux 7.2, or mp_join: steer on the "
+			 "balancer",
+			 ip_format(&list[0].addr, text));
+	else
+		fault(x, "join_port: this kernel sends no ADD_ADDR with an IPv6 address and a port "
+			 "next to TCP timestamps, so nothing is announced; sysctl -w "
+			 "net.ipv4.tcp_timestamps=0 and start anew, boot Linux 7.2, give an IPv4 "
+			 "VIP or a "
+			 "dedicated address, or write mp_join: steer on the balancer");
+}
+
 /* Endpoints in the way: the same address with other flags, or too many of others. */
 static void examine_endpoints(struct examination *x)
 {
@@ -185,13 +211,14 @@ static void examine_endpoints(struct examination *x)
 		if (plan[i].kind != MPLB_SERVER_ENDPOINT)
 			continue;
 		more++;
-		if (machine_endpoint(&x->machine, &ip))
+		if (machine_endpoint(&x->machine, &ip, plan[i].port))
 			others--;
 		if (item_look(&place, &plan[i]) == -EEXIST)
 			blocker(x,
 				"%s: there is an endpoint of this address with other flags; "
 				"ip mptcp endpoint delete id %u",
-				item_text(&plan[i], text), machine_endpoint(&x->machine, &ip)->id);
+				item_text(&plan[i], text),
+				machine_endpoint(&x->machine, &ip, plan[i].port)->id);
 	}
 	free(plan);
 	if (!x->state && more + others > MPTCP_PM_MAX_ENDPOINTS)
@@ -219,6 +246,7 @@ int doctor_examine(const struct server_config *config, const char *pin_dir,
 		examine_mptcp(&x);
 		examine_device(&x);
 		examine_addresses(&x);
+		examine_join_port(&x);
 		examine_endpoints(&x);
 		*out = x.report;
 	}

@@ -117,11 +117,11 @@ static int take_back(const struct item_place *place, const struct mplb_server_it
 	return err ? err : server_state_forget(place->state, &copy);
 }
 
-/* True for the endpoint of an address that stays a VIP. */
+/* True for the endpoint of a subflow through an address that stays a VIP. */
 static bool is_staying_vip(const struct mplb_server_item *item, const struct mplb_server_item *plan,
 			   size_t n)
 {
-	if (item->kind != MPLB_SERVER_ENDPOINT)
+	if (item->kind != MPLB_SERVER_ENDPOINT || item->port)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (plan[i].kind == MPLB_SERVER_ADDRESS && plan[i].family == item->family &&

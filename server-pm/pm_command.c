@@ -50,12 +50,15 @@ static void put_flow(struct nlmsghdr *nlh, const struct pm_flow *flow, __u32 fla
 	put_end(nlh, MPTCP_PM_ATTR_ADDR_REMOTE, &flow->remote, flow->remote_port, flow->mapped, 0);
 }
 
-int pm_command_announce(struct nl *nl, int family, __u32 token, const struct ip *addr, __u8 id)
+int pm_command_announce(struct nl *nl, int family, __u32 token, const struct announced *address,
+			__u8 id)
 {
 	struct nlmsghdr *nlh = begin(nl, family, MPTCP_PM_CMD_ANNOUNCE, token);
 	struct nlattr *nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);
 
-	put_addr(nlh, addr, false);
+	put_addr(nlh, &address->addr, false);
+	if (address->port)
+		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_PORT, address->port);
 	mnl_attr_put_u8(nlh, MPTCP_PM_ADDR_ATTR_ID, id);
 	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_FLAGS, MPTCP_PM_ADDR_FLAG_SIGNAL);
 	mnl_attr_nest_end(nlh, nest);

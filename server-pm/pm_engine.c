@@ -33,10 +33,10 @@
 struct pm_engine {
 	struct ip *vip;
 	size_t n_vip;
-	struct ip dedicated[PM_MAX_DEDICATED];
-	__u8 id[PM_MAX_DEDICATED];
-	size_t n_dedicated;
-	__u8 there; /* a bit per dedicated address */
+	struct announced announced[PM_MAX_ANNOUNCED];
+	__u8 id[PM_MAX_ANNOUNCED];
+	size_t n_announced;
+	__u8 there; /* a bit per announced address */
 	bool wants_sync;
 	enum pm_initial initial;
 	struct pm_ops ops;
@@ -62,8 +62,8 @@ static __u8 address_hash(const struct ip *ip)
 /* Two addresses with one hash: the later one gets the next id that is free. */
 static void choose_ids(struct pm_engine *e)
 {
-	for (size_t i = 0; i < e->n_dedicated; i++) {
-		e->id[i] = address_hash(&e->dedicated[i]);
+	for (size_t i = 0; i < e->n_announced; i++) {
+		e->id[i] = address_hash(&e->announced[i].addr);
 		for (size_t j = 0; j < i; j++) {
 			if (e->id[j] != e->id[i])
 				continue;
@@ -79,6 +79,16 @@ static __u16 find_vip(const struct pm_engine *e, const struct ip *ip)
 		if (ip_equal(&e->vip[i], ip))
 			return (__u16)i;
 	return PM_NO_VIP;
+}
+
+/* The client joins here because it was told to, not because it connected here. */
+static bool is_join_port(const struct pm_engine *e, const struct pm_flow *flow)
+{
+	for (size_t i = 0; i < e->n_announced; i++)
+		if (e->announced[i].port == flow->local_port &&
+		    ip_equal(&e->announced[i].addr, &flow->local))
+			return true;
+	return false;
 }
 
 static struct pm_flow initial_flow(const struct pm_engine *e, const struct pm_conn *conn)
@@ -153,6 +163,25 @@ static bool sub_any(const struct pm_conn *conn)
 	return false;
 }
 
+/* A joined subflow is up. True where that is news. */
+static bool sub_up(const struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *flow)
+{
+	bool vip = find_vip(e, &flow->local) != PM_NO_VIP;
+
+	if ((vip && !is_join_port(e, flow)) || !sub_add(conn, pm_flow_tag(flow)))
+		return false;
+	conn->around += !vip;
+	return true;
+}
+
+static bool sub_down(const struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *flow)
+{
+	if (!sub_remove(conn, pm_flow_tag(flow)))
+		return false;
+	conn->around -= find_vip(e, &flow->local) == PM_NO_VIP;
+	return true;
+}
+
 /* ---- announcing ---- */
 
 /*
@@ -166,8 +195,8 @@ static __u8 addresses_for(const struct pm_engine *e, const struct pm_conn *conn,
 {
 	__u8 same = 0;
 
-	for (size_t i = 0; i < e->n_dedicated; i++)
-		if (e->dedicated[i].family == conn->family)
+	for (size_t i = 0; i < e->n_announced; i++)
+		if (e->announced[i].addr.family == conn->family)
 			same |= (__u8)(1 << i);
 	same &= e->there;
 	return same && waited < OTHER_FAMILY ? same : e->there;
@@ -179,13 +208,13 @@ static bool announce(struct pm_engine *e, struct pm_conn *conn, __u32 waited)
 	__u8 set = addresses_for(e, conn, waited);
 	bool taken = true;
 
-	for (size_t i = 0; i < e->n_dedicated; i++) {
+	for (size_t i = 0; i < e->n_announced; i++) {
 		__u8 bit = (__u8)(1 << i);
 		int err;
 
 		if (!(set & bit))
 			continue;
-		err = e->ops.announce(e->ctx, conn->token, &e->dedicated[i], e->id[i]);
+		err = e->ops.announce(e->ctx, conn->token, &e->announced[i], e->id[i]);
 		if (err) {
 			e->stats.announce_failed++;
 			taken = taken && err != -EINVAL;
@@ -222,7 +251,7 @@ static void wait_for_join(struct pm_engine *e, struct pm_conn *conn, __u64 now)
 	conn->tries = 0;
 	if (!announce(e, conn, 0))
 		set_state(e, conn, PM_STATE_UNMANAGED);
-	else if (e->n_dedicated)
+	else if (e->n_announced)
 		pm_table_schedule(e->table, conn, tick_of(now) + pause_after(conn, 0));
 }
 
@@ -350,7 +379,8 @@ static void on_joined(struct pm_engine *e, struct pm_conn *conn, const struct pm
 		conn->failures = 0;
 		set_state(e, conn, PM_STATE_JOINED);
 	}
-	leave_vip(e, conn, up, now);
+	if (conn->around)
+		leave_vip(e, conn, up, now);
 }
 
 static struct pm_conn *begin(struct pm_engine *e, __u32 token, const struct pm_flow *initial)
@@ -395,7 +425,7 @@ static void on_sub_closed(struct pm_engine *e, struct pm_conn *conn, const struc
 		conn->flags |= PM_CONN_F_GONE;
 		if (conn->state == PM_STATE_JOINED)
 			set_state(e, conn, PM_STATE_OFF_PATH);
-	} else if (sub_remove(conn, pm_flow_tag(flow)) && !sub_any(conn)) {
+	} else if (sub_down(e, conn, flow) && !sub_any(conn)) {
 		return_to_vip(e, conn, now);
 	}
 }
@@ -413,8 +443,7 @@ void pm_engine_event(struct pm_engine *engine, const struct pm_event *event, __u
 		return;
 	switch (event->type) {
 	case MPTCP_EVENT_SUB_ESTABLISHED:
-		if (find_vip(engine, &event->flow.local) == PM_NO_VIP &&
-		    sub_add(conn, pm_flow_tag(&event->flow)))
+		if (sub_up(engine, conn, &event->flow))
 			on_joined(engine, conn, &event->flow, now);
 		break;
 	case MPTCP_EVENT_SUB_CLOSED:
@@ -529,6 +558,7 @@ static void unsee(struct pm_conn *conn, void *data)
 	(void)data;
 	conn->flags &= (__u8) ~(PM_CONN_F_SEEN | PM_CONN_F_INITIAL);
 	memset(conn->sub, 0, sizeof(conn->sub));
+	conn->around = 0;
 }
 
 void pm_engine_sync_begin(struct pm_engine *engine)
@@ -569,8 +599,8 @@ void pm_engine_sync_subflow(struct pm_engine *engine, const struct pm_subflow *s
 	conn->flags |= PM_CONN_F_SEEN;
 	if (subflow->initial)
 		see_initial(engine, conn, subflow);
-	else if (!to_vip)
-		sub_add(conn, pm_flow_tag(&subflow->flow));
+	else
+		sub_up(engine, conn, &subflow->flow);
 }
 
 struct sync_end {
@@ -612,7 +642,7 @@ static void settle(struct pm_conn *conn, void *data)
 		settle_joined(e, conn, end->now);
 	else if (conn->state == PM_STATE_JOINED || conn->state == PM_STATE_OFF_PATH)
 		return_to_vip(e, conn, end->now);
-	else if (conn->state == PM_STATE_VIP && !conn->due && e->n_dedicated)
+	else if (conn->state == PM_STATE_VIP && !conn->due && e->n_announced)
 		schedule_soon(e, conn, end->now);
 }
 
@@ -640,9 +670,9 @@ bool pm_engine_is_stale(const struct pm_engine *engine, const struct pm_subflow 
 
 	if (!conn || subflow->initial || conn->flags & PM_CONN_F_GONE)
 		return false;
-	for (size_t i = 0; i < engine->n_dedicated; i++)
+	for (size_t i = 0; i < engine->n_announced; i++)
 		if (!(engine->there & 1 << i) &&
-		    ip_equal(&engine->dedicated[i], &subflow->flow.local))
+		    ip_equal(&engine->announced[i].addr, &subflow->flow.local))
 			return true;
 	return false;
 }
@@ -672,9 +702,9 @@ int pm_engine_new(const struct pm_setup *setup, struct pm_engine **out)
 	for (size_t i = 0; i < setup->n_vip; i++)
 		e->vip[i] = setup->vip[i];
 	e->n_vip = setup->n_vip;
-	e->n_dedicated = setup->n_dedicated;
-	for (size_t i = 0; i < setup->n_dedicated; i++) {
-		e->dedicated[i] = setup->dedicated[i];
+	e->n_announced = setup->n_announced;
+	for (size_t i = 0; i < setup->n_announced; i++) {
+		e->announced[i] = setup->announced[i];
 		e->there |= (__u8)(1 << i);
 	}
 	choose_ids(e);

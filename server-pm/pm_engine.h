@@ -4,12 +4,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "announce.h"
 #include "pm_diag.h"
 #include "pm_event.h"
 
 /*
- * What is decided per connection in userspace mode: announce the dedicated addresses until the
- * client joins one, then move the traffic off the VIP, and back if need be. Knows neither sockets
+ * What is decided per connection in userspace mode: announce addresses until the client joins one,
+ * then move the traffic off the VIP, and back if need be. A join to a VIP at a port of its own is
+ * a join, and leaves the initial subflow as it is: both cross the balancer. Knows neither sockets
  * nor clocks: what happens comes in as calls, with the time; what is to be done goes out through
  * struct pm_ops.
  *
@@ -22,14 +24,14 @@
  *seen OFF_PATH to be up)
  */
 
-#define PM_MAX_DEDICATED 8
+#define PM_MAX_ANNOUNCED 8
 
 /* What becomes of the subflow through the VIP once a dedicated one is up. */
 enum pm_initial { PM_INITIAL_KEEP, PM_INITIAL_BACKUP, PM_INITIAL_CLOSE };
 
 /* Commands to the kernel: 0 or -errno, -EINVAL where it takes none for the connection. */
 struct pm_ops {
-	int (*announce)(void *ctx, __u32 token, const struct ip *addr, __u8 id);
+	int (*announce)(void *ctx, __u32 token, const struct announced *address, __u8 id);
 	int (*withdraw)(void *ctx, __u32 token, __u8 id);
 	int (*backup)(void *ctx, __u32 token, const struct pm_flow *flow, bool backup);
 	int (*close)(void *ctx, __u32 token, const struct pm_flow *flow);
@@ -38,8 +40,9 @@ struct pm_ops {
 
 /* The addresses are copied. */
 struct pm_setup {
-	const struct ip *vip, *dedicated;
-	size_t n_vip, n_dedicated; /* of the latter at most PM_MAX_DEDICATED */
+	const struct ip *vip;
+	const struct announced *announced; /* what to announce */
+	size_t n_vip, n_announced; /* of the latter at most PM_MAX_ANNOUNCED */
 	enum pm_initial initial;
 	const struct pm_ops *ops;
 	void *ctx;
@@ -85,7 +88,7 @@ void pm_engine_tick(struct pm_engine *engine, __u64 now);
 /* True where there is something to be done at some time: pm_engine_tick() is wanted. */
 bool pm_engine_waiting(const struct pm_engine *engine);
 
-/* A dedicated address has come to the machine, or gone from it. Unless said otherwise it is there.
+/* An announced address has come to the machine, or gone from it. Unless said otherwise it is there.
  * True where that is news. */
 bool pm_engine_address(struct pm_engine *engine, size_t i, bool there, __u64 now);
 
@@ -105,7 +108,7 @@ bool pm_engine_is_stale(const struct pm_engine *engine, const struct pm_subflow 
 
 const struct pm_stats *pm_engine_stats(const struct pm_engine *engine);
 
-/* The id with which the i-th dedicated address is announced. It depends on the address, so that a
+/* The id with which the i-th address is announced. It depends on the address, so that a
  * change of the config's order leaves it, and 1 .. 254. */
 __u8 pm_engine_address_id(const struct pm_engine *engine, size_t i);
 

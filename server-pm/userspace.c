@@ -35,7 +35,7 @@ struct userspace {
 	struct event *on_events, *on_tick;
 	__u64 start; /* CLOCK_MONOTONIC, ms */
 	__u64 next_sync, last_sync; /* ms since the start */
-	bool seen[PM_MAX_DEDICATED]; /* the address has been on the machine */
+	bool seen[PM_MAX_ANNOUNCED]; /* the address has been on the machine */
 };
 
 static __u64 monotonic(void)
@@ -61,12 +61,12 @@ static int said(struct userspace *u, __u32 token, const char *what, int err)
 	return err;
 }
 
-static int do_announce(void *ctx, __u32 token, const struct ip *addr, __u8 id)
+static int do_announce(void *ctx, __u32 token, const struct announced *address, __u8 id)
 {
 	struct userspace *u = ctx;
 
 	return said(u, token, "announcing",
-		    pm_command_announce(u->commands, u->family, token, addr, id));
+		    pm_command_announce(u->commands, u->family, token, address, id));
 }
 
 static int do_withdraw(void *ctx, __u32 token, __u8 id)
@@ -319,11 +319,12 @@ static int make_engine(struct userspace *u)
 		[SERVER_INITIAL_BACKUP] = PM_INITIAL_BACKUP,
 		[SERVER_INITIAL_CLOSE] = PM_INITIAL_CLOSE,
 	};
+	struct announced announced[PM_MAX_ANNOUNCED];
 	const struct pm_setup setup = {
 		.vip = u->config->vips.ip,
 		.n_vip = u->config->vips.n,
-		.dedicated = u->config->dedicated.ip,
-		.n_dedicated = u->config->dedicated.n,
+		.announced = announced,
+		.n_announced = announce_list(u->config, announce_port_fits_ipv6(), announced),
 		.initial = initial[u->config->initial],
 		.ops = &ops,
 		.ctx = u,

@@ -188,10 +188,12 @@ lbctl() {
 
 # lb_config [KEY=VALUE...]: a config for topology "lb" on stdout: VIPs web4, web6 (TCP) and echo4,
 # echo6 (UDP), one pool each family of backends.
-#   forward=l2|ipip  outer=4|6|same (family of the backends' addresses)  mp_join=reject|hash
+#   forward=l2|ipip|gue  outer=4|6|same (family of the backends' addresses)
+#   mp_join=reject|hash|steer  join_ports=BASE (none by default)
 #   seed=N  members="b1 b2 b3"  weight_bN=N
 lb_config() {
-	local forward=ipip outer=same mp_join=reject seed=0x5eed members="${BACKENDS[*]}" arg f
+	local forward=ipip outer=same mp_join=reject join_ports= seed=0x5eed
+	local members="${BACKENDS[*]}" arg f
 
 	for arg in "$@"; do
 		local "${arg?}"
@@ -203,7 +205,7 @@ lb_config() {
 
 		[ "$outer" = same ] || pool=servers$outer
 		echo "  - {name: web$f, address: \"${!vip}\", port: 80, protocol: tcp," \
-			"pool: $pool, mp_join: $mp_join}"
+			"pool: $pool, mp_join: $mp_join${join_ports:+, join_ports: {base: $join_ports\}}}"
 		echo "  - {name: echo$f, address: \"${!vip}\", port: 80, protocol: udp, pool: $pool}"
 	done
 	echo "pools:"
@@ -282,11 +284,18 @@ server_pm() {
 }
 
 # server_config NODE: the config of server-pm on that backend, on stdout; PATH_MANAGER and
-# INITIAL_SUBFLOW are others than the usual, DECAPSULATE is more, as in ", mtu: 0".
+# INITIAL_SUBFLOW are others than the usual, DECAPSULATE is more, as in ", mtu: 0". JOINS says where
+# clients are to join: own (the server's own addresses, the usual), vip (the balancer steers), or port
+# (the VIP, join_ports base 20000).
 server_config() {
+	case ${JOINS:-own} in
+	own) echo "dedicated: [$(own4 "$1"), \"$(own6 "$1")\"]" ;;
+	vip) echo "join_vip: allow" ;;
+	port) echo "join_port: $((20000 + ${1#b}))" ;;
+	*) die "JOINS=$JOINS: want own, vip or port" ;;
+	esac
 	cat <<-END
 		vips: [$VIP4, "$VIP6"]
-		dedicated: [$(own4 "$1"), "$(own6 "$1")"]
 		path_manager: ${PATH_MANAGER:-kernel}
 		initial_subflow: ${INITIAL_SUBFLOW:-backup}
 		decapsulate: {device: eth0${DECAPSULATE:-}}
