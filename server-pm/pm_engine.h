@@ -16,13 +16,20 @@
  * struct pm_ops.
  *
  * A connection is followed from ESTABLISHED to CLOSED, if the client opened it, to a VIP:
- *
- *	           announced at 0, 0.2, 0.6, 1.4 s, then every second of the first minute; then
- *after VIP      2, 4, ... 64 s; given up after ten minutes │ ▲ │ │ the last dedicated subflow
- *closed: the initial one gets its priority back ▼ │ JOINED   a subflow to another address than a
- *VIP is up │ ▼       initial subflow told to be a backup, or closed (not before the other one is
- *seen OFF_PATH to be up)
  */
+/* clang-format off */
+/*
+ *	           announced at 0, 0.2, 0.6, 1.4 s, then every second of the first minute; then
+ *	on VIP     after 2, 4, ... 64 s; given up after ten minutes
+ *	 │   ▲
+ *	 │   │     the last dedicated subflow has closed: the initial one gets its priority back
+ *	 ▼   │
+ *	JOINED     a subflow to another address than a VIP is up
+ *	 │   ▲
+ *	 ▼   │     the initial subflow is told to be a backup, or closed (not before the other one is
+ *	OFF_PATH   seen to be up)
+ */
+/* clang-format on */
 
 #define PM_MAX_ANNOUNCED 8
 
