@@ -10,6 +10,7 @@
 struct rtaddr {
 	struct ip addr;
 	int ifindex;
+	__u32 flags; /* IFA_F_* */
 };
 
 /* All addresses of the namespace. *out is malloc'ed, to be freed by the caller; the number of

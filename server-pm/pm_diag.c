@@ -118,9 +118,7 @@ static const struct inet_diag_msg *diag_msg(const struct nlmsghdr *nlh)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 
-	/* The kernel pads attributes, the last one too; libmnl counts on it. */
-	if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(*msg) || nlh->nlmsg_len % NLA_ALIGNTO ||
-	    nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	if (!nl_is_whole(nlh, sizeof(*msg)) || nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 	    (msg->idiag_family != AF_INET && msg->idiag_family != AF_INET6))
 		return NULL;
 	return msg;
