@@ -65,6 +65,7 @@ static int rtaddr_msg(const struct nlmsghdr *nlh, void *data)
 		.addr.family = ifa->ifa_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6,
 		.ifindex = (int)ifa->ifa_index,
 		.flags = found.flags ? nl_attr_u32(found.flags) : ifa->ifa_flags,
+		.prefix_len = ifa->ifa_prefixlen,
 	};
 	attr = found.local ? found.local : found.address;
 	if (!attr || mnl_attr_get_payload_len(attr) < IP_KEYLEN(entry.addr.family))

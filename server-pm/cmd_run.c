@@ -260,9 +260,13 @@ static void run_free(struct run *r)
 static int run_examine(const struct run *r, const char *pin_dir)
 {
 	struct doctor_report report;
-	int err = doctor_examine(r->config, pin_dir, &report);
+	int err = doctor_examine(r->config, pin_dir, DOCTOR_BEFORE_RUN, &report);
 
-	return err ? err : report.blockers ? -ENOTSUP : 0;
+	if (err)
+		return err;
+	doctor_log(&report);
+	json_decref(report.findings);
+	return report.blockers ? -ENOTSUP : 0;
 }
 
 int server_cmd_run(const struct server_options *options)

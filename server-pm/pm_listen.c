@@ -80,21 +80,6 @@ size_t pm_listen_count(const struct pm_listen *listen)
 	return n;
 }
 
-static bool is_any(const struct ip *ip)
-{
-	static const struct mplb_ip any;
-
-	return !memcmp(&ip->addr, &any, sizeof(any));
-}
-
-/* The listener takes connections to addr. */
-static bool takes(const struct pm_listener *l, const struct ip *addr)
-{
-	if (ip_equal(&l->addr, addr))
-		return true;
-	return is_any(&l->addr) && (l->addr.family == addr->family || l->both);
-}
-
 static bool is_vip(const struct server_addresses *vips, const struct ip *ip)
 {
 	for (size_t i = 0; i < vips->n; i++)
@@ -111,7 +96,7 @@ bool pm_listen_wanted(const struct pm_listener *there, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		if (there[i].port != port)
 			continue;
-		if (takes(&there[i], addr))
+		if (pm_listener_takes(&there[i], addr))
 			return false;
 		on_vip = on_vip || (vips && is_vip(vips, &there[i].addr));
 	}
