@@ -2,7 +2,7 @@
 /* Announced addresses: their ids, and what happens when they come and go. */
 #include "pm_engine_priv.h"
 
-static __u8 address_hash(const struct ip *ip)
+__u8 pm_address_hash(const struct ip *ip)
 {
 	struct pm_flow flow = { .local = *ip };
 
@@ -13,7 +13,7 @@ static __u8 address_hash(const struct ip *ip)
 void pm_choose_ids(struct pm_engine *e)
 {
 	for (size_t i = 0; i < e->n_announced; i++) {
-		e->id[i] = address_hash(&e->announced[i].addr);
+		e->id[i] = pm_address_hash(&e->announced[i].addr);
 		for (size_t j = 0; j < i; j++) {
 			if (e->id[j] != e->id[i])
 				continue;

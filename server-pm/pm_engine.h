@@ -99,6 +99,18 @@ bool pm_engine_waiting(const struct pm_engine *engine);
  * True where that is news. */
 bool pm_engine_address(struct pm_engine *engine, size_t i, bool there, __u64 now);
 
+/* The place of an announced address, or the number of them where it is none. */
+size_t pm_engine_find(const struct pm_engine *engine, const struct announced *address);
+
+/*
+ * Another setup (whose ops and ctx are not looked at) for connections that live and those to come.
+ * Addresses that are new are announced to live connections; those that are left out the caller has
+ * had go before (pm_engine_address()). Connections to what is no VIP any more are left to
+ * themselves. What becomes of initial subflows is decided anew at the next resync. 0, or -ENOMEM
+ * with nothing changed.
+ */
+int pm_engine_change(struct pm_engine *engine, const struct pm_setup *setup, __u64 now);
+
 /*
  * Compares with what sockets there are: begin, each subflow, end. Connections not known are taken
  * over, those without a subflow forgotten, missed joins and ends made up for.

@@ -7,8 +7,8 @@
 
 /*
  * What the files of the engine share: pm_engine.c follows connections and their initial subflow,
- * pm_announce.c announces, pm_address.c has addresses come and go, pm_sync.c compares with the
- * sockets there are.
+ * pm_announce.c announces, pm_address.c has addresses come and go, pm_change.c takes another setup,
+ * pm_sync.c compares with the sockets there are.
  */
 
 #define PM_NO_VIP 0xffff
@@ -67,7 +67,8 @@ void pm_announce_begin(struct pm_engine *e, struct pm_conn *conn, __u64 now);
  */
 void pm_announce_again(struct pm_engine *e, struct pm_conn *conn, __u64 now);
 void pm_announce_extra(struct pm_engine *e, struct pm_conn *conn, __u64 now);
-/* Gives each dedicated address its id. */
+/* The id that an announced address would like to have; gives each its id. */
+__u8 pm_address_hash(const struct ip *ip);
 void pm_choose_ids(struct pm_engine *e);
 
 /* Has every connection of many come due soon, a thousand of them per tick, so that events are not

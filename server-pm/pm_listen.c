@@ -54,6 +54,12 @@ int pm_listen_new(struct event_base *base, const struct server_config *config, s
 	return 0;
 }
 
+void pm_listen_change(struct pm_listen *listen, const struct server_config *config)
+{
+	listen->config = config;
+	pm_listen_update(listen);
+}
+
 static void ours_close(struct ours *o)
 {
 	if (o->event)
