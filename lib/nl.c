@@ -60,6 +60,26 @@ struct nlmsghdr *nl_request(struct nl *nl, int type, int flags)
 	return nlh;
 }
 
+bool nl_is_whole(const struct nlmsghdr *nlh, size_t head)
+{
+	return nlh->nlmsg_len >= MNL_NLMSG_HDRLEN + head && nlh->nlmsg_len % NLMSG_ALIGNTO == 0;
+}
+
+__u8 nl_attr_u8(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U8) ? 0 : mnl_attr_get_u8(attr);
+}
+
+__u16 nl_attr_u16(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U16) ? 0 : mnl_attr_get_u16(attr);
+}
+
+__u32 nl_attr_u32(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U32) ? 0 : mnl_attr_get_u32(attr);
+}
+
 static int nl_ext_ack_attr(const struct nlattr *attr, void *data)
 {
 	const char **text = data;
@@ -81,10 +101,9 @@ static void nl_keep_error(struct nl *nl, const char *buf, size_t len)
 		const char *text = NULL;
 		size_t offset = sizeof(*e);
 
-		if (nlh->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) ||
-		    !e->error)
+		if (nlh->nlmsg_type != NLMSG_ERROR || !nl_is_whole(nlh, sizeof(*e)) || !e->error)
 			continue;
-		if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		if (!(nlh->nlmsg_flags & NLM_F_CAPPED) && e->msg.nlmsg_len > sizeof(e->msg))
 			offset += e->msg.nlmsg_len - sizeof(e->msg);
 		if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) && offset <= mnl_nlmsg_get_payload_len(nlh))
 			mnl_attr_parse(nlh, (unsigned int)offset, nl_ext_ack_attr, &text);
@@ -168,8 +187,9 @@ static int nl_group_attr(const struct nlattr *attr, void *data)
 
 	mnl_attr_for_each_nested (field, attr) {
 		if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_ID)
-			here.id = mnl_attr_get_u32(field);
-		else if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_NAME)
+			here.id = nl_attr_u32(field);
+		else if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_NAME &&
+			 !mnl_attr_validate(field, MNL_TYPE_NUL_STRING))
 			here.name = mnl_attr_get_str(field);
 	}
 	if (found->name && here.name && !strcmp(here.name, found->name))
@@ -182,7 +202,7 @@ static int nl_family_attr(const struct nlattr *attr, void *data)
 	struct nl_family_search *found = data;
 
 	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-		found->id = mnl_attr_get_u16(attr);
+		found->id = nl_attr_u16(attr);
 	else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
 		mnl_attr_parse_nested(attr, nl_group_attr, &found->group);
 	return MNL_CB_OK;
@@ -190,6 +210,8 @@ static int nl_family_attr(const struct nlattr *attr, void *data)
 
 static int nl_family_msg(const struct nlmsghdr *nlh, void *data)
 {
+	if (!nl_is_whole(nlh, sizeof(struct genlmsghdr)))
+		return MNL_CB_OK;
 	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), nl_family_attr, data);
 }
 

@@ -2,6 +2,8 @@
 #ifndef MPLB_NL_H
 #define MPLB_NL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <libmnl/libmnl.h>
 
 /*
@@ -24,6 +26,15 @@ struct nlmsghdr *nl_request(struct nl *nl, int type, int flags);
 /* Sends the request and hands each reply message to cb (may be NULL), which returns MNL_CB_OK,
  * or MNL_CB_ERROR with errno set to stop. 0 or -errno; nl_error() then has the kernel's text. */
 int nl_talk(struct nl *nl, struct nlmsghdr *request, mnl_cb_t cb, void *data);
+
+/* True where the message has `head` bytes of payload before its attributes, and those are padded,
+ * the last one too: libmnl counts on both. Every parser asks this first. */
+bool nl_is_whole(const struct nlmsghdr *nlh, size_t head);
+
+/* An attribute's number; 0 where the attribute is too short to hold one. */
+__u8 nl_attr_u8(const struct nlattr *attr);
+__u16 nl_attr_u16(const struct nlattr *attr);
+__u32 nl_attr_u32(const struct nlattr *attr);
 
 /* The kernel's text for the last failure, else strerror() of it. */
 const char *nl_error(const struct nl *nl);

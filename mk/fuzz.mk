@@ -34,7 +34,8 @@ $B/fuzz/config: $(call fuzz_obj,tests/fuzz/fuzz_config.c $(wildcard loader/confi
 		$B/fuzz/libmplb.a
 $B/fuzz/server_config: $(call fuzz_obj,tests/fuzz/fuzz_server_config.c \
 		       $(wildcard server-pm/config*.c)) $B/fuzz/libmplb.a
-$B/fuzz/netlink: $(call fuzz_obj,tests/fuzz/fuzz_netlink.c tests/fuzz/netlink_route.c) \
+$B/fuzz/netlink: $(call fuzz_obj,tests/fuzz/fuzz_netlink.c tests/fuzz/netlink_route.c \
+		 tests/fuzz/netlink_server.c $(addprefix server-pm/,pm_event.c pm_diag.c pm_flow.c)) \
 		 $B/fuzz/libmplb.a
 $(FUZZ_TARGETS):
 	$(call say,LINK,$@)

@@ -1,8 +1,8 @@
 # make install DESTDIR=... PREFIX=/usr: the programs, their units and example configs.
 
 EXAMPLES := $(PREFIX)/share/mplb
-UNITDIR  := $(PREFIX)/lib/systemd/system
-UNITS    := lb-agent/lb-agent.service lb-agent/lb-agent-withdraw.service
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+UNITS    := lb-agent/lb-agent.service lb-agent/lb-agent-withdraw.service server-pm/server-pm.service
 
 install: programs ## install programs, units, man pages and example configs into $(DESTDIR)$(PREFIX)
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))

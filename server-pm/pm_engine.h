@@ -16,13 +16,20 @@
  * struct pm_ops.
  *
  * A connection is followed from ESTABLISHED to CLOSED, if the client opened it, to a VIP:
- *
- *	           announced at 0, 0.2, 0.6, 1.4 s, then every second of the first minute; then
- *after VIP      2, 4, ... 64 s; given up after ten minutes │ ▲ │ │ the last dedicated subflow
- *closed: the initial one gets its priority back ▼ │ JOINED   a subflow to another address than a
- *VIP is up │ ▼       initial subflow told to be a backup, or closed (not before the other one is
- *seen OFF_PATH to be up)
  */
+/* clang-format off */
+/*
+ *	           announced at 0, 0.2, 0.6, 1.4 s, then every second of the first minute; then
+ *	on VIP     after 2, 4, ... 64 s; given up after ten minutes
+ *	 │   ▲
+ *	 │   │     the last dedicated subflow has closed: the initial one gets its priority back
+ *	 ▼   │
+ *	JOINED     a subflow to another address than a VIP is up
+ *	 │   ▲
+ *	 ▼   │     the initial subflow is told to be a backup, or closed (not before the other one is
+ *	OFF_PATH   seen to be up)
+ */
+/* clang-format on */
 
 #define PM_MAX_ANNOUNCED 8
 
@@ -91,6 +98,18 @@ bool pm_engine_waiting(const struct pm_engine *engine);
 /* An announced address has come to the machine, or gone from it. Unless said otherwise it is there.
  * True where that is news. */
 bool pm_engine_address(struct pm_engine *engine, size_t i, bool there, __u64 now);
+
+/* The place of an announced address, or the number of them where it is none. */
+size_t pm_engine_find(const struct pm_engine *engine, const struct announced *address);
+
+/*
+ * Another setup (whose ops and ctx are not looked at) for connections that live and those to come.
+ * Addresses that are new are announced to live connections; those that are left out the caller has
+ * had go before (pm_engine_address()). Connections to what is no VIP any more are left to
+ * themselves. What becomes of initial subflows is decided anew at the next resync. 0, or -ENOMEM
+ * with nothing changed.
+ */
+int pm_engine_change(struct pm_engine *engine, const struct pm_setup *setup, __u64 now);
 
 /*
  * Compares with what sockets there are: begin, each subflow, end. Connections not known are taken

@@ -54,6 +54,12 @@ int pm_listen_new(struct event_base *base, const struct server_config *config, s
 	return 0;
 }
 
+void pm_listen_change(struct pm_listen *listen, const struct server_config *config)
+{
+	listen->config = config;
+	pm_listen_update(listen);
+}
+
 static void ours_close(struct ours *o)
 {
 	if (o->event)
@@ -80,21 +86,6 @@ size_t pm_listen_count(const struct pm_listen *listen)
 	return n;
 }
 
-static bool is_any(const struct ip *ip)
-{
-	static const struct mplb_ip any;
-
-	return !memcmp(&ip->addr, &any, sizeof(any));
-}
-
-/* The listener takes connections to addr. */
-static bool takes(const struct pm_listener *l, const struct ip *addr)
-{
-	if (ip_equal(&l->addr, addr))
-		return true;
-	return is_any(&l->addr) && (l->addr.family == addr->family || l->both);
-}
-
 static bool is_vip(const struct server_addresses *vips, const struct ip *ip)
 {
 	for (size_t i = 0; i < vips->n; i++)
@@ -111,7 +102,7 @@ bool pm_listen_wanted(const struct pm_listener *there, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		if (there[i].port != port)
 			continue;
-		if (takes(&there[i], addr))
+		if (pm_listener_takes(&there[i], addr))
 			return false;
 		on_vip = on_vip || (vips && is_vip(vips, &there[i].addr));
 	}

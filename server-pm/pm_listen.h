@@ -22,6 +22,9 @@ int pm_listen_new(struct event_base *base, const struct server_config *config, s
 		  struct pm_listen **out);
 void pm_listen_free(struct pm_listen *listen);
 
+/* Another config, which outlives it. */
+void pm_listen_change(struct pm_listen *listen, const struct server_config *config);
+
 /* Opens and closes as the applications' sockets are now. Logged. */
 void pm_listen_update(struct pm_listen *listen);
 

@@ -312,23 +312,31 @@ static int open_netlink(struct userspace *u)
 		   : 0;
 }
 
-static int make_engine(struct userspace *u)
+/* announced has room for PM_MAX_ANNOUNCED, and is referred to. */
+static struct pm_setup setup_of(struct userspace *u, const struct server_config *config,
+				struct announced *announced)
 {
 	static const enum pm_initial initial[] = {
 		[SERVER_INITIAL_KEEP] = PM_INITIAL_KEEP,
 		[SERVER_INITIAL_BACKUP] = PM_INITIAL_BACKUP,
 		[SERVER_INITIAL_CLOSE] = PM_INITIAL_CLOSE,
 	};
-	struct announced announced[PM_MAX_ANNOUNCED];
-	const struct pm_setup setup = {
-		.vip = u->config->vips.ip,
-		.n_vip = u->config->vips.n,
+
+	return (struct pm_setup){
+		.vip = config->vips.ip,
+		.n_vip = config->vips.n,
 		.announced = announced,
-		.n_announced = announce_list(u->config, announce_port_fits_ipv6(), announced),
-		.initial = initial[u->config->initial],
+		.n_announced = announce_list(config, announce_port_fits_ipv6(), announced),
+		.initial = initial[config->initial],
 		.ops = &ops,
 		.ctx = u,
 	};
+}
+
+static int make_engine(struct userspace *u)
+{
+	struct announced announced[PM_MAX_ANNOUNCED];
+	const struct pm_setup setup = setup_of(u, u->config, announced);
 
 	return pm_engine_new(&setup, &u->engine);
 }
@@ -369,6 +377,51 @@ int userspace_new(struct event_base *base, const struct server_config *config,
 	if (stats->taken_over)
 		log_info("%llu live connections taken over", (unsigned long long)stats->taken_over);
 	*out = u;
+	return 0;
+}
+
+static bool is_in(const struct pm_setup *setup, const struct announced *address)
+{
+	for (size_t i = 0; i < setup->n_announced; i++)
+		if (setup->announced[i].port == address->port &&
+		    ip_equal(&setup->announced[i].addr, &address->addr))
+			return true;
+	return false;
+}
+
+static void take_back_others(struct userspace *u, const struct pm_setup *setup)
+{
+	struct announced old[PM_MAX_ANNOUNCED];
+	size_t n = announce_list(u->config, true, old);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = pm_engine_find(u->engine, &old[i]);
+
+		if (!is_in(setup, &old[i]) && pm_engine_address(u->engine, at, false, now(u)))
+			address_changed(u, &old[i].addr, false);
+	}
+}
+
+int userspace_reload(struct userspace *u, const struct server_config *config)
+{
+	struct announced announced[PM_MAX_ANNOUNCED];
+	const struct pm_setup setup = setup_of(u, config, announced);
+	bool seen[PM_MAX_ANNOUNCED] = { false };
+
+	take_back_others(u, &setup);
+	for (size_t i = 0; i < setup.n_announced; i++) {
+		size_t at = pm_engine_find(u->engine, &announced[i]);
+
+		seen[i] = at < PM_MAX_ANNOUNCED && u->seen[at];
+	}
+	if (pm_engine_change(u->engine, &setup, now(u)))
+		return log_err_r(-ENOMEM, "out of memory; free some");
+	memcpy(u->seen, seen, sizeof(seen));
+	u->config = config;
+	pm_listen_change(u->listen, config);
+	/* Initial subflows may have to become something else. */
+	sync_now(u);
+	set_tick(u);
 	return 0;
 }
 

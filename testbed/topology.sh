@@ -192,7 +192,7 @@ lbctl() {
 #   mp_join=reject|hash|steer  join_ports=BASE (none by default)
 #   seed=N  members="b1 b2 b3"  weight_bN=N
 lb_config() {
-	local forward=ipip outer=same mp_join=reject join_ports= seed=0x5eed
+	local forward=ipip outer=same mp_join=reject join_ports='' seed=0x5eed
 	local members="${BACKENDS[*]}" arg f
 
 	for arg in "$@"; do

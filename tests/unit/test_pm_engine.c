@@ -661,6 +661,90 @@ Test(pm_engine, ids_belong_to_addresses)
 	end(a);
 }
 
+/* ---- another setup ---- */
+
+/* vip: one of the two, or both (-1). */
+static void change(struct pm_engine *e, int vip_left, enum pm_initial initial,
+		   const char *const *addresses)
+{
+	static const char *const vips[] = { "198.51.100.1", "2001:db8:100::1" };
+	struct announced announced[PM_MAX_ANNOUNCED];
+	struct ip vip[2];
+	struct pm_setup setup = { .vip = vip, .announced = announced, .initial = initial };
+
+	for (int i = 1; i >= 0; i--) /* in another order */
+		if (vip_left < 0 || vip_left == i)
+			ip_parse(vips[i], &vip[setup.n_vip++]);
+	for (; addresses[setup.n_announced]; setup.n_announced++) {
+		announced[setup.n_announced] = (struct announced){ 0 };
+		ip_parse(addresses[setup.n_announced], &announced[setup.n_announced].addr);
+	}
+	cr_assert_eq(pm_engine_change(e, &setup, kernel.now), 0);
+}
+
+Test(pm_engine, another_setup_keeps_connections_and_ids)
+{
+	static const char *const there[] = { "203.0.113.11", "203.0.113.12", NULL };
+	static const char *const next[] = { "203.0.113.13", "203.0.113.12", NULL };
+	struct pm_engine *e = engine_with(PM_INITIAL_BACKUP, there);
+	__u8 id;
+
+	open_conn(e, 1);
+	id = pm_engine_address_id(e, 1);
+	pm_engine_address(e, 0, false, kernel.now);
+	forget_said();
+	change(e, -1, PM_INITIAL_BACKUP, next);
+	cr_expect_eq(pm_engine_address_id(e, 1), id, "an address that stays keeps its id");
+	cr_expect_neq(pm_engine_address_id(e, 0), id);
+	expect_said(NULL, NULL);
+	pass(e, 100);
+	expect_said("announce 1 203.0.113.13", "announce 1 203.0.113.12");
+	forget_said();
+	join(e, 1, 1);
+	expect_said("backup 1 198.51.100.1:443", NULL);
+	forget_said();
+	pm_engine_address(e, 0, false, kernel.now);
+	expect_said("withdraw 1", NULL);
+	end(e);
+}
+
+Test(pm_engine, another_setup_without_the_vip)
+{
+	static const char *const one[] = { "203.0.113.11", NULL };
+	struct pm_engine *e = engine(PM_INITIAL_BACKUP);
+
+	open_conn(e, 1);
+	event(e, MPTCP_EVENT_ESTABLISHED, 2, flow("2001:db8:100::1", "2001:db8:1::2", 5));
+	forget_said();
+	change(e, 1, PM_INITIAL_BACKUP, one);
+	cr_expect_eq(pm_engine_stats(e)->state[PM_STATE_VIP], 1, "the other one is forgotten");
+	join(e, 1, 1);
+	expect_said(NULL, NULL);
+	join(e, 2, 1);
+	expect_said("backup 2 [2001:db8:100::1]:443", NULL);
+	end(e);
+}
+
+Test(pm_engine, another_setup_that_closes)
+{
+	static const char *const one[] = { "203.0.113.11", NULL };
+	struct pm_engine *e = engine(PM_INITIAL_BACKUP);
+	struct pm_subflow initial, joined;
+
+	open_conn(e, 1);
+	join(e, 1, 1);
+	forget_said();
+	change(e, -1, PM_INITIAL_CLOSE, one);
+	initial = seen(1, true, true);
+	joined = seen(1, false, false);
+	pm_engine_sync_begin(e);
+	pm_engine_sync_subflow(e, &initial, kernel.now);
+	pm_engine_sync_subflow(e, &joined, kernel.now);
+	pm_engine_sync_end(e, kernel.now);
+	expect_said("close 1 198.51.100.1:443", NULL);
+	end(e);
+}
+
 Test(pm_engine, ten_thousand_at_once)
 {
 	struct pm_engine *e = engine(PM_INITIAL_BACKUP);
