@@ -119,7 +119,7 @@ static json_t *sorted(json_t *rows)
 	for (size_t i = 0; list && i < n; i++)
 		list[i] = json_array_get(rows, i);
 	if (list)
-		qsort(list, n, sizeof(list[0]), by_rate);
+		qsort(list, n, sizeof(void *), by_rate);
 	for (size_t i = 0; list && i < n; i++)
 		json_array_append(out, list[i]);
 	free(list);
