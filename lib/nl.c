@@ -18,6 +18,8 @@ struct nl {
 	char reply[32768]; /* the kernel's dumps come in messages of up to 32 KiB */
 };
 
+#define EVENTS (sizeof(((struct nl *)0)->reply) / NL_EVENT) /* received at a time */
+
 int nl_open(int protocol, unsigned int groups, struct nl **out)
 {
 	struct nl *nl = calloc(1, sizeof(*nl));
@@ -137,6 +139,29 @@ fail:
 	return err;
 }
 
+int nl_command(struct nl *nl, struct nlmsghdr *request)
+{
+	ssize_t got;
+	int err = 0;
+
+	nl->error[0] = '\0';
+	request->nlmsg_flags &= (__u16)~NLM_F_ACK;
+	if (mnl_socket_sendto(nl->socket, request, request->nlmsg_len) < 0)
+		err = -errno;
+	got = err ? 0 : recv(nl_fd(nl), nl->reply, sizeof(nl->reply), MSG_DONTWAIT);
+	if (got < 0 && errno != EAGAIN)
+		err = -errno;
+	if (got > 0) {
+		nl_keep_error(nl, nl->reply, (size_t)got);
+		if (mnl_cb_run(nl->reply, (size_t)got, request->nlmsg_seq, nl->port, NULL, NULL) ==
+		    MNL_CB_ERROR)
+			err = -errno;
+	}
+	if (err && !nl->error[0])
+		strncpy(nl->error, strerror(-err), sizeof(nl->error) - 1);
+	return err;
+}
+
 const char *nl_error(const struct nl *nl)
 {
 	return nl->error;
@@ -154,20 +179,38 @@ int nl_join(struct nl *nl, unsigned int group)
 	return 0;
 }
 
+/* Up to EVENTS messages with one call: the number of them, or -errno. */
+static int nl_receive_some(struct nl *nl, struct mmsghdr *message)
+{
+	struct iovec at[EVENTS];
+	int got;
+
+	for (size_t i = 0; i < EVENTS; i++) {
+		at[i] = (struct iovec){ nl->reply + i * NL_EVENT, NL_EVENT };
+		message[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &at[i], .msg_iovlen = 1 } };
+	}
+	do
+		got = recvmmsg(nl_fd(nl), message, EVENTS, MSG_DONTWAIT, NULL);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
 int nl_receive(struct nl *nl, mnl_cb_t cb, void *data)
 {
-	for (;;) {
-		ssize_t got = recv(nl_fd(nl), nl->reply, sizeof(nl->reply), MSG_DONTWAIT);
+	struct mmsghdr message[EVENTS];
+	int got, lost = 0;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno == EAGAIN)
-			return 0;
-		if (got < 0)
-			return -errno;
-		if (mnl_cb_run(nl->reply, (size_t)got, 0, 0, cb, data) == MNL_CB_ERROR)
-			return -errno;
-	}
+	do {
+		got = nl_receive_some(nl, message);
+		for (int i = 0; i < got; i++) {
+			if (message[i].msg_hdr.msg_flags & MSG_TRUNC)
+				lost = -ENOBUFS;
+			else if (mnl_cb_run(nl->reply + (size_t)i * NL_EVENT, message[i].msg_len, 0,
+					    0, cb, data) == MNL_CB_ERROR)
+				return -errno;
+		}
+	} while (got == EVENTS);
+	return got < 0 && got != -EAGAIN ? got : lost;
 }
 
 struct nl_group_search {

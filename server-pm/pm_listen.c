@@ -109,6 +109,14 @@ bool pm_listen_wanted(const struct pm_listener *there, size_t n,
 	return on_vip;
 }
 
+bool pm_listen_waits(const struct pm_listen *listen)
+{
+	for (size_t i = 0; i < listen->n_ours; i++)
+		if (listen->ours[i].fd < 0)
+			return true;
+	return listen->blind;
+}
+
 static struct ours *find(struct pm_listen *l, const struct ip *addr, __u16 port)
 {
 	for (size_t i = 0; i < l->n_ours; i++)

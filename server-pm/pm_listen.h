@@ -25,6 +25,10 @@ void pm_listen_free(struct pm_listen *listen);
 /* Another config, which outlives it. */
 void pm_listen_change(struct pm_listen *listen, const struct server_config *config);
 
+/* True while something wanted could not be opened: it may be possible later, of which no event
+ * tells. */
+bool pm_listen_waits(const struct pm_listen *listen);
+
 /* Opens and closes as the applications' sockets are now. Logged. */
 void pm_listen_update(struct pm_listen *listen);
 

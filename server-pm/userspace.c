@@ -26,6 +26,12 @@
 #define SYNC_PAUSE    1000 /* ms, at least, between two resyncs */
 #define SYNC_FAILED   10000 /* ms until the next, after one that failed */
 
+/* Listeners are looked for when an event tells of one. To list them the kernel walks through all
+ * MPTCP sockets, so that without need it is done now and then only. */
+#define LISTEN_LOOKS 60 /* of userspace_look() */
+/* Events that come one by one, and fast, are let gather: a wakeup costs as much as an event. */
+#define GATHER 1000 /* us: waited, after a wakeup that came as short behind another */
+
 struct userspace {
 	const struct server_config *config;
 	struct nl *events, *commands, *diag;
@@ -35,20 +41,23 @@ struct userspace {
 	struct event *on_events, *on_tick;
 	__u64 start; /* CLOCK_MONOTONIC, ms */
 	__u64 next_sync, last_sync; /* ms since the start */
+	__u64 last_events; /* us: CLOCK_MONOTONIC, when they were last received */
+	unsigned int looks; /* since listeners were looked for */
+	bool told_of_listeners; /* the kernel has events of them */
 	bool seen[PM_MAX_ANNOUNCED]; /* the address has been on the machine */
 };
 
-static __u64 monotonic(void)
+static __u64 monotonic_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
+	return (__u64)t.tv_sec * 1000000 + (__u64)t.tv_nsec / 1000;
 }
 
 static __u64 now(const struct userspace *u)
 {
-	return monotonic() - u->start + PM_TICK;
+	return monotonic_us() / 1000 - u->start + PM_TICK;
 }
 
 /* ---- commands ---- */
@@ -185,6 +194,15 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+static void gather(struct userspace *u)
+{
+	static const struct timespec pause = { .tv_nsec = GATHER * 1000L };
+
+	if (monotonic_us() - u->last_events < GATHER)
+		nanosleep(&pause, NULL);
+	u->last_events = monotonic_us();
+}
+
 static void on_events(evutil_socket_t fd, short what, void *arg)
 {
 	struct reception r = { .u = arg };
@@ -193,6 +211,7 @@ static void on_events(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	gather(r.u);
 	while ((err = nl_receive(r.u->events, on_event, &r)) == -ENOBUFS)
 		lost = true;
 	if (err)
@@ -256,7 +275,8 @@ static void look_at_addresses(struct userspace *u, const struct machine *machine
 void userspace_look(struct userspace *u, const struct machine *machine)
 {
 	look_at_addresses(u, machine);
-	pm_listen_update(u->listen);
+	if (!u->told_of_listeners || pm_listen_waits(u->listen) || u->looks++ % LISTEN_LOOKS == 0)
+		pm_listen_update(u->listen);
 	set_tick(u);
 }
 
@@ -363,7 +383,8 @@ int userspace_new(struct event_base *base, const struct server_config *config,
 	if (!u)
 		return log_err_r(-ENOMEM, "out of memory; free some");
 	u->config = config;
-	u->start = monotonic();
+	u->start = monotonic_us() / 1000;
+	u->told_of_listeners = machine_kernel_at_least(6, 2);
 	err = open_netlink(u);
 	if (!err && make_engine(u))
 		err = log_err_r(-ENOMEM, "out of memory; free some");
