@@ -108,6 +108,8 @@ static void tell(const struct entry *e, enum announce_state was)
 
 	if (is == was)
 		return;
+	if (was == ANNOUNCE_STARTING && is == ANNOUNCE_UP) /* the agent before has announced it */
+		is = ANNOUNCE_TAKEN_OVER;
 	switch (is) {
 	case ANNOUNCE_STARTING:
 		break;

@@ -25,13 +25,16 @@ static const struct command {
 
 static int help(void)
 {
-	puts("usage: lb-agent [-v] [--pin-dir DIR] COMMAND ...\n");
+	puts("usage: lb-agent [-v] [--pin-dir DIR] [--socket PATH] [--state FILE] COMMAND ...\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		printf("  %-8s %-8s %s\n", commands[i].name, commands[i].arguments,
 		       commands[i].text);
 	puts("  help              this text\n\n"
 	     "  -v             say more: the libraries' messages too\n"
 	     "  --pin-dir DIR  bpffs folder of the pinned maps (default " MPLB_PIN_ROOT ")\n"
+	     "  --socket PATH  control socket, for lbctl (default /run/mplb/agent.sock)\n"
+	     "  --state FILE   where orders are kept for after a reboot (default\n"
+	     "                 /var/lib/mplb/orders.json; of another --pin-dir: nowhere)\n"
 	     "  --version\n\n"
 	     "SIGHUP: read the config again. SIGTERM, SIGINT: stop; traffic flows on.\n"
 	     "Exit status: 0 ok, 1 usage or config, 2 the kernel refused.");
@@ -65,6 +68,10 @@ static int take_option(struct agent_options *options, char **words)
 	}
 	if (!strcmp(words[0], "--pin-dir"))
 		value = &options->pin_dir;
+	else if (!strcmp(words[0], "--socket"))
+		value = &options->socket;
+	else if (!strcmp(words[0], "--state"))
+		value = &options->state;
 	else if (!strcmp(words[0], "-c") || !strcmp(words[0], "--config"))
 		value = &options->config;
 	if (!value)

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 
 #include "anycast.h"
+#include "health.h"
 #include "loader/notes.h"
 #include "loader/report.h"
 #include "loader/state.h"
@@ -69,6 +70,23 @@ static int collect_datapath(const struct datapath *dp, struct agent_metrics *m)
 	return collect_state(dp, m);
 }
 
+/* A member that is not probed has no health. */
+static void see_health(void *data, const struct health_member *member)
+{
+	static const char *const states[] = {
+		[HEALTH_UNKNOWN] = "unknown", [HEALTH_UP] = "up", [HEALTH_DOWN] = "down"
+	};
+
+	if (!member->last_ms)
+		return;
+	json_array_append_new(
+		data, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f}", "pool", member->pool,
+				"backend", member->backend, "state", states[member->state],
+				"probes", (json_int_t)member->probes, "failures",
+				(json_int_t)member->failures, "changes",
+				(json_int_t)member->changes, "rtt_ms", member->rtt_ms));
+}
+
 /* A problem is a text; the metric is whether there is one. */
 static json_t *with_problem_mark(json_t *rows)
 {
@@ -84,7 +102,10 @@ static json_t *with_problem_mark(json_t *rows)
 int agent_metrics_collect(const struct datapath *dp, const struct health *health,
 			  const struct anycast *anycast, struct agent_metrics *m)
 {
-	(void)health;
+	if (health) {
+		m->health = json_array();
+		health_each(health, see_health, m->health);
+	}
 	if (anycast) {
 		m->anycast = with_problem_mark(anycast_json(anycast));
 		m->bird = anycast_bird_json(anycast);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "anycast.h"
+#include "health.h"
 #include "lib/log.h"
 #include "lib/metrics_http.h"
 #include "loader/config.h"
@@ -32,8 +33,12 @@ static struct anycast_health pool_health(void *data, const struct lb_pool *pool)
 {
 	const struct outside *o = data;
 
-	(void)o;
-	return (struct anycast_health){ .up = (unsigned int)pool->n_backends };
+	if (!o->env.health || pool->health.type == LB_HEALTH_NONE)
+		return (struct anycast_health){ .up = (unsigned int)pool->n_backends };
+	return (struct anycast_health){
+		.up = (unsigned int)health_count(o->env.health, pool->name, HEALTH_UP),
+		.undecided = (unsigned int)health_count(o->env.health, pool->name, HEALTH_UNKNOWN),
+	};
 }
 
 static bool is_attached(void *data)

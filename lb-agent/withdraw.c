@@ -8,11 +8,11 @@
 #include "lib/log.h"
 #include "loader/config.h"
 
-static struct anycast_health nothing(void *data, const struct lb_pool *pool)
+/* So that nothing is decided. */
+static struct anycast_health unknown(void *data, const struct lb_pool *pool)
 {
 	(void)data;
-	(void)pool;
-	return (struct anycast_health){ 0 };
+	return (struct anycast_health){ .undecided = (unsigned int)pool->n_backends };
 }
 
 static void on_left(void *data)
@@ -22,7 +22,7 @@ static void on_left(void *data)
 
 static int withdraw(const struct lb_config *config)
 {
-	struct anycast_env env = { .base = event_base_new(), .health = nothing };
+	struct anycast_env env = { .base = event_base_new(), .health = unknown };
 	struct anycast *anycast = NULL;
 	int code = AGENT_REFUSED;
 

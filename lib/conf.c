@@ -65,8 +65,7 @@ static int conf_read_error(const char *file, int err)
 	return log_err_r(err, "%s: cannot be read: %s; %s", file, strerror(-err), mend);
 }
 
-/* Reads all of the file; pipes will do. 0 with *text malloc'ed, or -errno. */
-static int conf_read(const char *file, char **text, size_t *len)
+static int conf_read_all(const char *file, char **text, size_t *len)
 {
 	size_t size = 64 << 10, have = 0;
 	char *buf = NULL, *more;
@@ -132,33 +131,46 @@ static int conf_parse(struct conf *conf, const char *text, size_t len)
 	return conf_fill(conf, text, len);
 }
 
-int conf_load(const char *file, const cyaml_schema_value_t *schema, void **data, struct conf **out)
+int conf_read(const char *file, char **text, size_t *len)
 {
-	struct conf *conf;
-	char *text = NULL;
-	size_t len = 0;
+	int err = conf_read_all(file, text, len);
+
+	return err ? conf_read_error(file, err) : 0;
+}
+
+int conf_load_text(const char *file, const char *text, size_t len,
+		   const cyaml_schema_value_t *schema, void **data, struct conf **out)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
 	int err;
 
-	err = conf_read(file, &text, &len);
-	if (err)
-		return conf_read_error(file, err);
-	conf = calloc(1, sizeof(*conf));
 	if (conf)
 		conf->file = strdup(file);
 	if (!conf || !conf->file) {
-		err = log_err_r(-ENOMEM, "%s: out of memory", file);
-	} else {
-		conf->schema = schema;
-		err = conf_parse(conf, text, len);
+		conf_free(conf);
+		return log_err_r(-ENOMEM, "%s: out of memory", file);
 	}
-	free(text);
-	if (err || !conf) {
+	conf->schema = schema;
+	err = conf_parse(conf, text, len);
+	if (err) {
 		conf_free(conf);
 		return err;
 	}
 	*data = conf->data;
 	*out = conf;
 	return 0;
+}
+
+int conf_load(const char *file, const cyaml_schema_value_t *schema, void **data, struct conf **out)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int err = conf_read(file, &text, &len);
+
+	if (!err)
+		err = conf_load_text(file, text, len, schema, data, out);
+	free(text);
+	return err;
 }
 
 void conf_free(struct conf *conf)

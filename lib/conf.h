@@ -18,6 +18,11 @@ struct conf;
  */
 int conf_load(const char *file, const cyaml_schema_value_t *schema, void **data,
 	      struct conf **conf);
+/* The same with the file's text, as conf_read() reads it; file is for the messages. */
+int conf_load_text(const char *file, const char *text, size_t len,
+		   const cyaml_schema_value_t *schema, void **data, struct conf **conf);
+/* Reads all of the file; pipes will do. 0 with *text to be freed, or -errno, logged. */
+int conf_read(const char *file, char **text, size_t *len);
 void conf_free(struct conf *conf);
 
 /*

@@ -21,6 +21,15 @@ void log_init(const char *program, enum log_level most)
 	log_most = most;
 }
 
+static void (*log_see)(void *data, enum log_level level, const char *line);
+static void *log_data;
+
+void log_tap(void (*see)(void *data, enum log_level level, const char *line), void *data)
+{
+	log_see = see;
+	log_data = data;
+}
+
 static void log_v(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[1024];
@@ -30,6 +39,8 @@ static void log_v(enum log_level level, const char *fmt, va_list ap)
 		return;
 	vsnprintf(line, sizeof(line), fmt, ap);
 	fprintf(stderr, "%s: %s%s\n", log_program, log_prefix[level], line);
+	if (log_see)
+		log_see(log_data, level, line);
 	errno = saved;
 }
 

@@ -20,6 +20,9 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
+/* Shows each line that is printed from now on to see() as well; NULL: no more. */
+void log_tap(void (*see)(void *data, enum log_level level, const char *line), void *data);
+
 /* Logs an error and returns err (a negative errno): `return log_err_r(-EINVAL, "vip %s: ...")`.
  * What is wrong and how to mend it belongs into the text; strerror() is not appended. */
 int log_err_r(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

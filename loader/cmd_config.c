@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apply.h"
@@ -69,22 +70,44 @@ void lbctl_print_changes(const struct lbctl *ctl, const json_t *changes)
 	}
 }
 
-int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
+/* Has the agent apply it, if one runs. Which file is lbctl's to read: it may not be the agent's. */
+static bool ask_to_apply(const struct lbctl *ctl, const char *file, const char *text, size_t len,
+			 int *code)
+{
+	char *full = realpath(file, NULL);
+	json_t *name = json_string(full ? full : file), *content = json_stringn(text, len);
+	json_t *answer = NULL;
+	bool asked = false;
+
+	free(full);
+	/* No UTF-8, or a NUL: the parser says where. */
+	if (name && content) {
+		asked = lbctl_ask(ctl,
+				  json_pack("{s:s, s:O, s:O}", "request", "apply", "name", name,
+					    "text", content),
+				  code, &answer);
+		if (asked && *code == LBCTL_OK)
+			lbctl_print_changes(ctl, json_object_get(answer, "changes"));
+	}
+	json_decref(answer);
+	json_decref(name);
+	json_decref(content);
+	return asked;
+}
+
+static int apply_alone(const struct lbctl *ctl, const char *file, const char *text, size_t len)
 {
 	json_t *changes = json_array();
 	struct lb_config *config = NULL;
 	struct datapath *dp = NULL;
-	int err, code;
+	int err = lb_config_parse(file, text, len, &config), code;
 
-	if (argc != 2)
-		return lbctl_usage("apply", "which file?");
-	err = lb_config_load(argv[1], &config);
 	code = err ? LBCTL_USAGE : LBCTL_OK;
 	if (!err && config->no_data_plane) {
 		err = log_err_r(-EINVAL,
 				"%s says data_plane: none, so there is nothing to apply it to; it "
 				"is for lb-agent alone",
-				argv[1]);
+				file);
 		code = LBCTL_USAGE;
 	} else if (!err) {
 		err = datapath_open(ctl->pin_dir, &dp);
@@ -97,5 +120,21 @@ int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
 	json_decref(changes);
 	datapath_close(dp);
 	lb_config_free(config);
+	return code;
+}
+
+int cmd_apply(const struct lbctl *ctl, int argc, char **argv)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int code = LBCTL_OK;
+
+	if (argc != 2)
+		return lbctl_usage("apply", "which file?");
+	if (conf_read(argv[1], &text, &len))
+		return LBCTL_USAGE;
+	if (!ask_to_apply(ctl, argv[1], text, len, &code))
+		code = apply_alone(ctl, argv[1], text, len);
+	free(text);
 	return code;
 }

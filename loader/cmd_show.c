@@ -40,10 +40,26 @@ static const struct out_column table_columns[] = {
 	{ "share", "SHARE" },	   { NULL, NULL },
 };
 
+static const struct out_column settle_columns[] = {
+	{ "pool", "POOL" },
+	{ "seconds", "SETTLED IN" },
+	{ NULL, NULL },
+};
+static const struct out_column health_columns[] = {
+	{ "pool", "POOL" },	  { "backend", "BACKEND" }, { "state", "STATE" },
+	{ "for_s", "FOR" },	  { "rtt_ms", "RTT" },	    { "probes", "PROBES" },
+	{ "failures", "FAILED" }, { "changes", "CHANGES" }, { "why", "WHY" },
+	{ NULL, NULL },
+};
+static const struct out_column anycast_columns[] = {
+	{ "vip", "VIP" },   { "protocol", "PROTOCOL" }, { "state", "STATE" }, { "for_s", "FOR" },
+	{ "bird", "BIRD" }, { "problem", "PROBLEM" },	{ NULL, NULL },
+};
+
 /* An object of `show`. */
 static const struct view {
 	const char *name;
-	json_t *(*report)(const struct datapath *dp);
+	json_t *(*report)(const struct datapath *dp); /* NULL: the agent is asked */
 	const struct out_column *columns;
 	bool overview; /* part of the bare command */
 } views[] = {
@@ -52,6 +68,9 @@ static const struct view {
 	{ "pool", report_pools, pool_columns, true },
 	{ "backend", report_backends, backend_columns, true },
 	{ "table", report_tables, table_columns, false },
+	{ "health", NULL, health_columns, false },
+	{ "anycast", NULL, anycast_columns, false },
+	{ "settle", NULL, settle_columns, false },
 };
 
 #define N_VIEWS (sizeof(views) / sizeof(views[0]))
@@ -88,6 +107,21 @@ static int show(const struct lbctl *ctl, const struct datapath *dp, int only)
 	return failed ? LBCTL_KERNEL : LBCTL_OK;
 }
 
+/* What the agent knows. */
+static int show_asked(const struct lbctl *ctl, const struct view *view)
+{
+	json_t *answer, *rows;
+	int code = lbctl_need(ctl, json_pack("{s:s}", "request", "status"), &answer);
+
+	rows = json_object_get(answer, view->name);
+	if (code == LBCTL_OK && ctl->json)
+		out_json(rows);
+	else if (code == LBCTL_OK)
+		out_table(rows, view->columns);
+	json_decref(answer);
+	return code;
+}
+
 int cmd_show(const struct lbctl *ctl, int argc, char **argv)
 {
 	const char *names[N_VIEWS + 1] = { NULL };
@@ -103,6 +137,8 @@ int cmd_show(const struct lbctl *ctl, int argc, char **argv)
 		if (only < 0)
 			return lbctl_usage("show", "no object \"%s\"", argv[1]);
 	}
+	if (only >= 0 && !views[only].report)
+		return show_asked(ctl, &views[only]);
 	err = datapath_open(ctl->pin_dir, &dp);
 	if (err)
 		return lbctl_exit(err);

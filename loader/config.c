@@ -9,11 +9,13 @@
 #include "config_anycast.h"
 #include "config_check.h"
 #include "config_health.h"
+#include "lib/duration.h"
 #include "lib/log.h"
 #include "mplb/maps.h"
 
-#define DEFAULT_WEIGHT 100
-#define ARRAY_SIZE(a)  (sizeof(a) / sizeof(*(a)))
+#define DEFAULT_WEIGHT	  100
+#define DEFAULT_SETTLE_MS 3600000
+#define ARRAY_SIZE(a)	  (sizeof(a) / sizeof(*(a)))
 
 enum file_hash { HASH_FLOW, HASH_ADDRESSES };
 enum file_data_plane { DATA_PLANE_XDP, DATA_PLANE_NONE };
@@ -31,6 +33,7 @@ struct file_pool {
 	enum mplb_forward *forward;
 	enum file_hash *hash;
 	struct file_health *health;
+	uint16_t *metrics_port;
 	struct file_backend *backends;
 	uint32_t backends_count;
 };
@@ -47,6 +50,7 @@ struct file_vip {
 struct file_config {
 	uint64_t hash_seed;
 	uint32_t *probe_mark;
+	const char *settle_after;
 	struct file_vip *vips;
 	uint32_t vips_count;
 	struct file_pool *pools;
@@ -90,6 +94,7 @@ static const cyaml_schema_field_t pool_fields[] = {
 			     hash, hashes, ARRAY_SIZE(hashes)),
 	CYAML_FIELD_MAPPING_PTR("health", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 				struct file_pool, health, config_health_fields),
+	CYAML_FIELD_UINT_PTR("metrics_port", CYAML_FLAG_OPTIONAL, struct file_pool, metrics_port),
 	CYAML_FIELD_SEQUENCE("backends", CYAML_FLAG_POINTER, struct file_pool, backends,
 			     &backend_schema, 1, MPLB_MAX_BACKENDS),
 	CYAML_FIELD_END,
@@ -118,6 +123,8 @@ static const cyaml_schema_value_t vip_schema = {
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_UINT("hash_seed", CYAML_FLAG_OPTIONAL, struct file_config, hash_seed),
 	CYAML_FIELD_UINT_PTR("probe_mark", CYAML_FLAG_OPTIONAL, struct file_config, probe_mark),
+	CYAML_FIELD_STRING_PTR("settle_after", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			       struct file_config, settle_after, 1, 31),
 	CYAML_FIELD_SEQUENCE("vips", CYAML_FLAG_POINTER, struct file_config, vips, &vip_schema, 1,
 			     MPLB_MAX_VIPS),
 	CYAML_FIELD_SEQUENCE("pools", CYAML_FLAG_POINTER, struct file_config, pools, &pool_schema,
@@ -212,6 +219,7 @@ static int read_pool(struct lb_config *config, size_t p, const struct file_pool 
 
 	to->name = from->name;
 	to->hash_addresses = from->hash && *from->hash == HASH_ADDRESSES;
+	to->metrics_port = from->metrics_port ? *from->metrics_port : 0;
 	to->backends = calloc(from->backends_count, sizeof(*to->backends));
 	if (!to->backends)
 		return -ENOMEM;
@@ -284,6 +292,9 @@ static int read_config(struct lb_config *config, const struct file_config *from)
 
 	config->hash_seed = from->hash_seed;
 	config->no_data_plane = from->data_plane && *from->data_plane == DATA_PLANE_NONE;
+	config->settle_after_ms = DEFAULT_SETTLE_MS;
+	err |= duration_read(config->conf, "settle_after", from->settle_after, 0, UINT32_MAX,
+			     &config->settle_after_ms);
 	err |= read_probe_mark(config, from->probe_mark);
 	config->pools = calloc(from->pools_count, sizeof(*config->pools));
 	config->vips = calloc(from->vips_count, sizeof(*config->vips));
@@ -306,7 +317,7 @@ static int read_config(struct lb_config *config, const struct file_config *from)
 	return lb_config_check(config) || err ? -EINVAL : 0;
 }
 
-int lb_config_load(const char *file, struct lb_config **out)
+int lb_config_parse(const char *file, const char *text, size_t len, struct lb_config **out)
 {
 	struct lb_config *config;
 	void *data = NULL;
@@ -315,7 +326,7 @@ int lb_config_load(const char *file, struct lb_config **out)
 	config = calloc(1, sizeof(*config));
 	if (!config)
 		return log_err_r(-ENOMEM, "%s: out of memory", file);
-	err = conf_load(file, &config_schema, &data, &config->conf);
+	err = conf_load_text(file, text, len, &config_schema, &data, &config->conf);
 	if (!err) {
 		err = read_config(config, data);
 		if (err == -ENOMEM)
@@ -327,6 +338,18 @@ int lb_config_load(const char *file, struct lb_config **out)
 	}
 	*out = config;
 	return 0;
+}
+
+int lb_config_load(const char *file, struct lb_config **out)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int err = conf_read(file, &text, &len);
+
+	if (!err)
+		err = lb_config_parse(file, text, len, out);
+	free(text);
+	return err;
 }
 
 void lb_config_free(struct lb_config *config)

@@ -42,6 +42,7 @@ struct lb_pool {
 	enum mplb_forward forward;
 	bool hash_addresses; /* the flow hash takes addresses only */
 	struct lb_health health;
+	uint16_t metrics_port; /* of server-pm on the backends; 0: not to be asked */
 	struct lb_backend *backends; /* in the order of the file */
 	size_t n_backends;
 };
@@ -69,6 +70,7 @@ struct lb_anycast {
 struct lb_config {
 	struct conf *conf; /* for conf_error() about what turns out wrong later */
 	uint64_t hash_seed;
+	uint32_t settle_after_ms; /* from a pool's latest change; 0: never */
 	uint32_t probe_mark; /* of the probe to a backend: this plus the backend's index */
 	struct lb_vip *vips;
 	size_t n_vips;
@@ -84,6 +86,8 @@ struct lb_config {
 /* Loads and validates. Everything wrong is logged, all of it and not just the first, each with
  * file, line and key. 0 with *out to be freed by lb_config_free(), or -errno. */
 int lb_config_load(const char *file, struct lb_config **out);
+/* The same with the file's text; file is for the messages. */
+int lb_config_parse(const char *file, const char *text, size_t len, struct lb_config **out);
 void lb_config_free(struct lb_config *config);
 
 #endif

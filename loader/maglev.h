@@ -9,8 +9,8 @@
 /*
  * The pair of Maglev tables of a pool (Eisenbud et al., "Maglev", NSDI 2016, section 3.4, with
  * weights): which member owns each slot for new flows, and which owned it before the changes under
- * way. Both depend on the members' ids, weights (now and then) and the seed alone, so that balancers agree without
- * talking.
+ * way. Both depend on the members' ids, weights (now and then) and the seed alone, so that
+ * balancers agree without talking.
  */
 struct maglev_member {
 	uint16_t id; /* the same on every balancer */
@@ -22,8 +22,9 @@ struct maglev_member {
 
 /*
  * Fills slots[MPLB_TABLE_SLOTS]: owner over the members with a weight, fallback over those with a
- * base, and where that is the owner again, over those with a prev. A table without members is MPLB_NO_BACKEND throughout. The order of members[] does not
- * matter. 0, -EINVAL for an id twice in one table, or -ENOMEM, slots then untouched.
+ * base, and where that is the owner again, over those with a prev. A table without members is
+ * MPLB_NO_BACKEND throughout. The order of members[] does not matter. 0, -EINVAL for an id twice in
+ * one table, or -ENOMEM, slots then untouched.
  */
 int maglev_build(const struct maglev_member *members, size_t n, uint64_t seed,
 		 struct mplb_table_slot *slots);

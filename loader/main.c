@@ -38,9 +38,12 @@ static const struct command commands[] = {
 	  "All or nothing; prints what changed. What is unchanged keeps its counters. Routes and\n"
 	  "neighbours of the backends are looked up again each time. Operators' orders (drain,\n"
 	  "weight) stay." },
-	{ "drain", cmd_drain, "[POOL/]BACKEND", "send a backend no new connections",
+	{ "drain", cmd_drain, "[POOL/]BACKEND [wait] [deadline TIME]",
+	  "send a backend no new connections",
 	  "With forward: gue it keeps those that it has: it stays in the pool's fallback table.\n"
-	  "The order lasts until `undrain`, or until the backend is removed." },
+	  "The order lasts until `undrain`, or until the backend is removed. wait: show what is\n"
+	  "left on it, until nothing is. deadline: wait for this long, such as 10m, at most; the\n"
+	  "order stays." },
 	{ "undrain", cmd_undrain, "[POOL/]BACKEND", "send it new connections again",
 	  "Takes `drain` back." },
 	{ "weight", cmd_weight, "[POOL/]BACKEND N | config", "change its share of new connections",
@@ -54,7 +57,8 @@ static const struct command commands[] = {
 	  "backends that were removed: connections that are still with a backend that was "
 	  "drained,\n"
 	  "removed or made lighter break. Without a word: all pools." },
-	{ "show", cmd_show, "[attach | vip | pool | backend | table]", "what is in force",
+	{ "show", cmd_show, "[attach | vip | pool | backend | table | health | anycast | settle]",
+	  "what is in force",
 	  "attach: the NICs. vip: addresses and policies. pool: how it forwards, and whether "
 	  "changes\n"
 	  "are under way. backend: its state, marks (drain, weight: orders; gone: no longer in "
@@ -62,9 +66,19 @@ static const struct command commands[] = {
 	  "config), weight, share of new connections and of the fallback table, next hop, and what "
 	  "is\n"
 	  "wrong with the way there, asked of the kernel now. table: slots, by backend. Without a\n"
-	  "word: all but the table." },
+	  "word: those but the table. health, anycast, settle: what lb-agent knows of backends' "
+	  "health,\n"
+	  "announcements, and when pools will be settled." },
 	{ "stats", cmd_stats, "[--watch]", "traffic by VIP and backend",
 	  "Counts since the VIP or backend was added. --watch: rates, every second, until ^C." },
+	{ "top", cmd_top, "[--once] [--interval SECONDS]", "a live view of traffic, states, drops",
+	  "The busiest first. MPTCP: share of the new connections that are MPTCP. PKT/CONN: packets "
+	  "per\n"
+	  "new connection; it falls when MPTCP connections leave the VIP for the servers' own "
+	  "addresses.\n"
+	  "JOIN/S: MP_JOINs to the VIP. SHARE: of the new connections of a pool. q ends it. "
+	  "Without a\n"
+	  "terminal, and with -j: a page every SECONDS (default 1). --once: one." },
 	{ "drops", cmd_drops, "", "packets not forwarded, by reason",
 	  "Every packet that did not go to a backend, with what was done with it and why." },
 	{ "explain", cmd_explain,
@@ -81,12 +95,13 @@ static const struct command commands[] = {
 
 static void print_help(FILE *out)
 {
-	fputs("usage: lbctl [-j] [-v] [--pin-dir DIR] COMMAND ...\n\n", out);
+	fputs("usage: lbctl [-j] [-v] [--pin-dir DIR] [--socket PATH] COMMAND ...\n\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n  -j             JSON on stdout\n"
 	      "  -v             say more: the libraries' messages too\n"
 	      "  --pin-dir DIR  bpffs folder of the pinned maps (default " MPLB_PIN_ROOT ")\n"
+	      "  --socket PATH  control socket of lb-agent (default: the one of that folder's)\n"
 	      "  --version\n\n"
 	      "A command may be cut short as long as it is one of a kind. Exit status: 0 ok, 1 "
 	      "usage "
@@ -186,6 +201,12 @@ static int parse_options(struct lbctl *ctl, int argc, char **argv, int *exit_cod
 				return -1;
 			}
 			ctl->pin_dir = argv[i];
+		} else if (!strcmp(argv[i], "--socket")) {
+			if (++i == argc) {
+				log_error("--socket: needs a path, such as /run/mplb/agent.sock");
+				return -1;
+			}
+			ctl->socket = argv[i];
 		} else if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help")) {
 			print_help(stdout);
 			*exit_code = LBCTL_OK;
@@ -195,7 +216,8 @@ static int parse_options(struct lbctl *ctl, int argc, char **argv, int *exit_cod
 			*exit_code = LBCTL_OK;
 			return -1;
 		} else {
-			log_error("no option \"%s\"; options are -j, -v, --pin-dir DIR, --help and "
+			log_error("no option \"%s\"; options are -j, -v, --pin-dir DIR, --socket "
+				  "PATH, --help and "
 				  "--version, in front of the command",
 				  argv[i]);
 			return -1;

@@ -156,7 +156,10 @@ int pins_remove(const char *folder)
 	free(maps);
 	if (err)
 		return err;
-	/* The lock of an agent; and what is above, unless others have pins there, as server-pm. */
+	/* The lock of an agent, and its socket's place; and what is above, unless others have pins
+	 * there, as server-pm. */
+	snprintf(path, sizeof(path), "%s/agent/socket", folder);
+	unlink(path);
 	snprintf(path, sizeof(path), "%s/agent", folder);
 	rmdir(path);
 	snprintf(path, sizeof(path), "%s", folder);

@@ -176,7 +176,8 @@ static bool is_continued(const struct state_pool *before, const struct state_poo
 static int keep_gone(const struct state_pool *before, struct state_pool *pool)
 {
 	size_t n = pool->n_members;
-	struct state_member *all = reallocarray(pool->members, n + before->n_members + 1, sizeof(*all));
+	struct state_member *all =
+		reallocarray(pool->members, n + before->n_members + 1, sizeof(*all));
 
 	if (!all)
 		return -ENOMEM;
@@ -454,8 +455,7 @@ static int finish_pool(const struct state_pool *before, struct state_pool *pool)
 int plan(const struct demand *demand, const struct state *now, struct state **out)
 {
 	const struct lb_config *config = demand->config;
-	struct state *state =
-		config ? state_new(config->n_vips, config->n_pools) : state_copy(now);
+	struct state *state = config ? state_new(config->n_vips, config->n_pools) : state_copy(now);
 	int err = state ? 0 : -ENOMEM;
 
 	if (!err && config)

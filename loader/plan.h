@@ -13,9 +13,10 @@
  * the pool was last settled: a member's base. It stands still whatever is demanded in between, so
  * that a connection established before finds its backend. So a new member has no base (it is
  * joining), a weight that changes leaves the base, and a member that is taken out of the config
- * stays, with MPLB_MEMBER_F_GONE, until the pool is settled. Where a slot is back with its base, its
- * fallback is who had it before the latest change instead: a member's prev. So a member may go and
- * come back without harm to connections made in between. In other pools the base follows at once.
+ * stays, with MPLB_MEMBER_F_GONE, until the pool is settled. Where a slot is back with its base,
+ * its fallback is who had it before the latest change instead: a member's prev. So a member may go
+ * and come back without harm to connections made in between. In other pools the base follows at
+ * once.
  *
  * A member is known by its pool's name, id and address. Operators' orders and health belong to it
  * and last as long as it does.

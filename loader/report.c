@@ -168,15 +168,14 @@ static void add_way(json_t *row, const struct mplb_backend *b, const char *devic
 
 static json_t *backend_row(const struct mplb_backend_info *info, __u32 owner, __u32 fallback)
 {
-	return json_pack("{s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:s, s:o, s:s, s:f, s:f}", "name",
-			 info->name, "pool", info->pool, "address",
-			 text_of(&info->addr, info->family), "id", info->id, "weight",
-			 (int)info->weight, "base_weight", (int)info->base_weight,
-			 "prev_weight", (int)info->prev_weight, "state",
-			 state_word((enum mplb_member_state)info->state), "marks", marks_of(info),
-			 "forward", forward_word((enum mplb_forward)info->forward), "share",
-			 (double)owner / MPLB_TABLE_SLOTS, "fallback_share",
-			 (double)fallback / MPLB_TABLE_SLOTS);
+	return json_pack(
+		"{s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:s, s:o, s:s, s:f, s:f}", "name", info->name,
+		"pool", info->pool, "address", text_of(&info->addr, info->family), "id", info->id,
+		"weight", (int)info->weight, "base_weight", (int)info->base_weight, "prev_weight",
+		(int)info->prev_weight, "state", state_word((enum mplb_member_state)info->state),
+		"marks", marks_of(info), "forward", forward_word((enum mplb_forward)info->forward),
+		"share", (double)owner / MPLB_TABLE_SLOTS, "fallback_share",
+		(double)fallback / MPLB_TABLE_SLOTS);
 }
 
 json_t *report_backends(const struct datapath *dp)

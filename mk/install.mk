@@ -1,12 +1,18 @@
-# make install DESTDIR=... PREFIX=/usr: the two programs and their example configs.
+# make install DESTDIR=... PREFIX=/usr: the programs, their units and example configs.
 
 EXAMPLES := $(PREFIX)/share/mplb
+UNITDIR  := $(PREFIX)/lib/systemd/system
+UNITS    := lb-agent/lb-agent.service lb-agent/lb-agent-withdraw.service
 
-install: programs ## install lbctl, server-pm and example configs into $(DESTDIR)$(PREFIX)
+install: programs ## install programs, units, man pages and example configs into $(DESTDIR)$(PREFIX)
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(EXAMPLES) $(DESTDIR)$(MANDIR)/man8
 	$(Q)install -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
-	$(Q)install -m 644 loader/lbctl.yaml server-pm/server-pm.yaml $(DESTDIR)$(EXAMPLES)
+	$(Q)install -m 644 loader/lbctl.yaml server-pm/server-pm.yaml docs/bird.conf.example \
+		$(DESTDIR)$(EXAMPLES)
+	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)for unit in $(UNITS); do \
+		sed 's#@SBINDIR@#$(SBINDIR)#' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	$(Q)for page in $(MAN); do \
 		scdoc < docs/man/$$page.scd > $(DESTDIR)$(MANDIR)/man8/$$page || exit 1; done
 
@@ -14,4 +20,5 @@ uninstall: ## remove what install put there
 	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
 	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS)))
 	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(MAN))
+	$(Q)rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS)))
 	$(Q)rm -rf $(DESTDIR)$(EXAMPLES)

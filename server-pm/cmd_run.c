@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "tc.h"
 #include "userspace.h"
+#include "vip_sockets.h"
 
 /* The kernel says nothing when an endpoint, a sysctl or a limit changes: look this often. */
 static const struct timeval look_interval = { .tv_sec = 1 };
@@ -115,6 +116,8 @@ static void run_measure(void *ctx, struct metrics_source *out)
 	if (!run_knows_connections(r, &out->connections) &&
 	    connections_count(r->diag, &out->connections))
 		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	if (vip_sockets_count(r->diag, &r->config->vips, &out->vip_sockets))
+		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
 	if (!r->userspace)
 		return;
 	out->pm = userspace_stats(r->userspace);
@@ -154,6 +157,7 @@ static int run_listen(struct run *r)
 	r->base = event_base_new();
 	if (!r->base)
 		return log_err_r(-ENOMEM, "no event loop; free some memory");
+	signal(SIGPIPE, SIG_IGN); /* whoever reads metrics may hang up */
 	r->on_term = evsignal_new(r->base, SIGTERM, on_signal, r);
 	r->on_int = evsignal_new(r->base, SIGINT, on_signal, r);
 	r->on_change = event_new(r->base, nl_fd(r->events), EV_READ | EV_PERSIST, on_change, r);

@@ -67,6 +67,9 @@ static void write_gauges(const struct metrics_source *source, struct evbuffer *o
 			    "mplb_server_connections{state=\"joined\"} %zu\n"
 			    "mplb_server_connections{state=\"off_path\"} %zu\n",
 			    c->vip, c->joined, c->off_path);
+	head(out, "vip_sockets", "gauge",
+	     "Live TCP connections on a VIP, MPTCP's subflows included.");
+	evbuffer_add_printf(out, "mplb_server_vip_sockets %zu\n", source->vip_sockets);
 	head(out, "join_listeners", "gauge",
 	     "Sockets opened because the application listens on the VIP only.");
 	evbuffer_add_printf(out, "mplb_server_join_listeners %zu\n", source->listeners);

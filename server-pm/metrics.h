@@ -10,6 +10,7 @@ struct metrics_source {
 	const struct pm_stats *pm; /* NULL where the kernel manages the paths */
 	struct connection_counts connections;
 	size_t listeners; /* opened for joins */
+	size_t vip_sockets; /* TCP connections on a VIP */
 };
 
 struct evbuffer;

@@ -130,8 +130,15 @@ anycast_config() {
 	done
 }
 
-# agent_up NODE: lb-agent with $TESTBED_DIR/NODE.yaml.
+# agent_up NODE: lb-agent with $TESTBED_DIR/NODE.yaml, with the capabilities that its unit gives it.
 agent_up() {
-	start "agent-$1" "$1" "$LB_AGENT" --pin-dir "$PINS/$1" run -c "$TESTBED_DIR/$1.yaml"
+	start "agent-$1" "$1" setpriv --no-new-privs --bounding-set "$(agent_capabilities)" \
+		"$LB_AGENT" --pin-dir "$PINS/$1" run -c "$TESTBED_DIR/$1.yaml"
 	ready "agent-$1"
+}
+
+# As setpriv wants them: -all,+bpf,...
+agent_capabilities() {
+	sed -n 's/^CapabilityBoundingSet=//p' "$TESTBED_ROOT/lb-agent/lb-agent.service" |
+		tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g; s/^/-all,/'
 }

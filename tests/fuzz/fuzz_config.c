@@ -37,6 +37,19 @@ static void check_vip(const struct lb_config *config, size_t i)
 	}
 }
 
+/* The name goes into a command for BIRD, in quotes. */
+static void check_anycast(const struct lb_config *config, size_t i)
+{
+	const struct lb_anycast *a = &config->anycast[i];
+
+	fuzz_check(!a->vip || (a->vip >= config->vips && a->vip < config->vips + config->n_vips),
+		   "what is announced is one of the VIPs, or the node");
+	fuzz_check(*a->protocol && strlen(a->protocol) <= LB_ANYCAST_PROTOCOL_LEN &&
+			   !strpbrk(a->protocol, "\"'*? \t\n;"),
+		   "a protocol's name is one word, and no pattern");
+	fuzz_check(*a->socket == '/' && a->min_healthy, "a socket has a path, and somebody is up");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct lb_config untouched;
@@ -57,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_pool(&config->pools[i]);
 	for (size_t i = 0; i < config->n_vips; i++)
 		check_vip(config, i);
+	for (size_t i = 0; i < config->n_anycast; i++)
+		check_anycast(config, i);
 	lb_config_free(config);
 	return 0;
 }

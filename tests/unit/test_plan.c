@@ -144,8 +144,7 @@ static void build(const struct state *state, struct mplb_table_slot *slots)
 		members[i] = (struct maglev_member){ pool->members[i].id,
 						     (uint16_t)pool->members[i].index,
 						     member_owner(&pool->members[i]),
-						     pool->members[i].base,
-						     pool->members[i].prev };
+						     pool->members[i].base, pool->members[i].prev };
 	cr_assert_eq(maglev_build(members, pool->n_members, pool->hash_seed, slots), 0);
 }
 
@@ -198,8 +197,7 @@ Test(plan, joining_weight_and_gone)
 	index = member(now, "b2")->index;
 	gue(&now, B1_HEAVY);
 	/* b3 has connections that were made in between; b2 lives on in its place. */
-	cr_expect_str_eq(words(now),
-			 "b1 active 300/100, b2 down 0/100 gone, b3 down 0/0 gone");
+	cr_expect_str_eq(words(now), "b1 active 300/100, b2 down 0/100 gone, b3 down 0/0 gone");
 	cr_expect_eq(member(now, "b2")->index, index);
 	gue(&now, B1_HEAVY "," B2);
 	cr_expect_str_eq(words(now), "b1 active 300/100, b2 active 100/100");
@@ -342,12 +340,13 @@ Test(plan, there_and_on)
 	cr_expect(strstr(messages, "on the few slots that move each time"), "%s", messages);
 	build(now, table);
 	for (size_t i = 0; i < SLOTS; i++) {
-		cr_assert(table[i].owner == before[i].owner || table[i].fallback == before[i].owner);
+		cr_assert(table[i].owner == before[i].owner ||
+			  table[i].fallback == before[i].owner);
 		lost += table[i].owner != between[i].owner && table[i].fallback != between[i].owner;
-		cr_assert(table[i].owner == between[i].owner ||
-			  table[i].fallback == between[i].owner ||
-			  (between[i].owner != before[i].owner &&
-			   table[i].owner != before[i].owner));
+		cr_assert(
+			table[i].owner == between[i].owner ||
+			table[i].fallback == between[i].owner ||
+			(between[i].owner != before[i].owner && table[i].owner != before[i].owner));
 	}
 	cr_expect(lost && lost < SLOTS / 5, "%zu", lost);
 	state_free(now);
@@ -356,13 +355,17 @@ Test(plan, there_and_on)
 static void judge(struct state **now, __u16 id, bool down)
 {
 	const struct verdict verdict = {
-		.pool = "web", .id = id, .addr = member(*now, id == 1 ? "b1" : "b2")->addr, .down = down,
+		.pool = "web",
+		.id = id,
+		.addr = member(*now, id == 1 ? "b1" : "b2")->addr,
+		.down = down,
 	};
 	struct state *want;
 
 	log_init("test", LOG_INFO);
 	capture_begin(&capture, stderr);
-	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, *now, &want), 0);
+	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, *now, &want),
+		     0);
 	messages = capture_end(&capture);
 	step(now, want);
 }
@@ -416,7 +419,9 @@ Test(plan, demand_of_all)
 	struct lb_config *config;
 	const struct order orders[] = { { ORDER_SETTLE, NULL, 0 }, { ORDER_DRAIN, "web/b1", 0 } };
 	struct verdict verdict = { .pool = "web", .id = 2, .down = true };
-	struct demand demand = { .orders = orders, .n_orders = 2, .verdicts = &verdict, .n_verdicts = 1 };
+	struct demand demand = {
+		.orders = orders, .n_orders = 2, .verdicts = &verdict, .n_verdicts = 1
+	};
 
 	gue(&now, B1 "," B2);
 	verdict.addr = member(now, "b2")->addr;
@@ -424,14 +429,14 @@ Test(plan, demand_of_all)
 	demand.config = config;
 	cr_assert_eq(plan(&demand, now, &want), 0);
 	step(&now, want);
-	cr_expect_str_eq(words(now),
-			 "b1 draining 0/0 drain, b2 down 0/0, b3 active 100/100");
+	cr_expect_str_eq(words(now), "b1 draining 0/0 drain, b2 down 0/0, b3 active 100/100");
 	cr_assert_eq(plan(&demand, now, &want), 0);
 	cr_expect_str_eq(words(want), "b1 draining 0/0 drain, b2 down 0/0, b3 active 100/100");
 	state_free(want);
 	verdict.id = 77;
 	verdict.pool = "nobody";
-	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, now, &want), 0);
+	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, now, &want),
+		     0);
 	state_free(want);
 	lb_config_free(config);
 	now->conf = NULL;

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Two balancers behind ECMP are replaced one after the other under traffic, as docs/operations.md says:
+# withdraw, wait, replace, announce. No connection breaks, TCP or MPTCP, old or new.
+#
+#	client ══ router (BIRD, ECMP) ──┬── lb    BIRD, lb-agent   replaced first
+#	                                ├── lb2   BIRD, lb-agent   replaced second
+#	                                ├── b1  ┐
+#	                                ├── b2  ├ server-pm
+#	                                └── b3  ┘
+# shellcheck source=tests/e2e/check.bash
+. "$(dirname "$0")/check.bash"
+# shellcheck source=testbed/bgp.sh
+. "$TESTBED_ROOT/testbed/bgp.sh"
+
+BALANCERS=(lb lb2)
+
+# seen NODE: packets of the VIPs that it has forwarded.
+seen() {
+	lbctl_on "$1" -j stats | jq '[.vips[].packets] | add'
+}
+
+# replace NODE: what systemctl and dpkg do, with what is there between the two.
+replace() {
+	local n=$1 other=lb before
+
+	[ "$n" != lb ] || other=lb2
+	stop "agent-$n"
+	equal "$n: stopped: the router has the other one alone" "$(next_hops "$VIP4")" 1
+	equal "$n: stopped: its NIC is free" "$(lbctl_on "$n" -j show attach)" "[]"
+	before=$(seen "$other")
+	holds "$n: the state of the old version goes" lbctl_on "$n" detach all
+	holds "$n: the new one is attached" lbctl_on "$n" attach eth0 mode native
+	holds "$n: with its config" lbctl_on "$n" apply "$TESTBED_DIR/$n.yaml"
+	sleep 0.5
+	equal "$n: nothing comes before it is announced" "$(seen "$n")" 0
+	at_least "$n: meanwhile the other one forwards" $(($(seen "$other") - before)) 1
+	agent_up "$n"
+	holds "$n: announced again" await 10 routed "$VIP4" 2
+	holds "$n: announced again, IPv6" await 10 routed "$VIP6" 2
+}
+
+topology_lb
+client_endpoints subflow
+serve_backends
+server_pm_up
+lb_up forward=gue
+second_balancer forward=gue
+bgp_router "${BALANCERS[@]}"
+for n in "${BALANCERS[@]}"; do
+	bgp_speaker "$n" "web4=$VIP4" "web6=$VIP6"
+	{
+		lb_config forward=gue
+		anycast_config "$n" web4 web6 hold_down=1s drain_time=1s
+	} >"$TESTBED_DIR/$n.yaml"
+	agent_up "$n"
+done
+holds "both are announced" await 10 routed "$VIP4" 2
+holds "both are announced, IPv6" await 10 routed "$VIP6" 2
+
+# Those that are there all the time, by families and protocols, and new ones all the time.
+for f in 4 6; do
+	get_in_background "tcp$f" "$(vip "$f")" --bytes 6M --rate 500k --count 15 --parallel 15 \
+		--mark 100k
+	get_in_background "put$f" "$(vip "$f")" --put --bytes 6M --rate 500k --count 5 --parallel 5
+	get_in_background "mptcp$f" "$(vip "$f")" --proto mptcp --bytes 6M --rate 500k \
+		--count 15 --parallel 15
+	get_in_background "short$f" "$(vip "$f")" --bytes 5k --requests 5 --gap 0.1 --count 300 \
+		--parallel 15
+	get_in_background "mpshort$f" "$(vip "$f")" --proto mptcp --bytes 5k --requests 5 \
+		--gap 0.1 --count 300 --parallel 15
+done
+ready tcp4 mark
+ready tcp6 mark
+for n in "${BALANCERS[@]}"; do
+	at_least "$n has a share of the packets" "$(seen "$n")" 50
+done
+for n in "${BALANCERS[@]}"; do
+	replace "$n"
+done
+holds "the long ones are still under way" running tcp4
+for f in 4 6; do
+	for label in tcp put mptcp short mpshort; do
+		finish "$label$f" 40 || true
+		served "$label$f" "both replaced: $label$f: nothing broke"
+	done
+done
+for n in "${BALANCERS[@]}"; do
+	at_least "$n has a share of the packets again" "$(seen "$n")" 50
+done
+equal "no join reached a wrong server" "$(wrong_joins)" 0
+conclude
