@@ -85,6 +85,17 @@ static int copy_texts(struct lb_health *health)
 	return err;
 }
 
+static void clear(struct health_pool *pool)
+{
+	for (size_t i = 0; i < pool->n_targets; i++)
+		free(pool->targets[i].request);
+	free(pool->targets);
+	free((char *)pool->health.path);
+	free((char *)pool->health.host);
+	free((char *)pool->health.body);
+	*pool = (struct health_pool){ 0 };
+}
+
 int health_pool_copy(const struct lb_config *config, size_t p, struct health_pool *to)
 {
 	const struct lb_pool *from = &config->pools[p];
@@ -100,19 +111,15 @@ int health_pool_copy(const struct lb_config *config, size_t p, struct health_poo
 		if (config->vips[v].pool == from)
 			err = add_target(to, &config->vips[v]);
 	if (err)
-		health_pool_clear(to);
+		clear(to);
 	return err;
 }
 
-void health_pool_clear(struct health_pool *pool)
+void health_pools_free(struct health_pool *pools, size_t n)
 {
-	for (size_t i = 0; i < pool->n_targets; i++)
-		free(pool->targets[i].request);
-	free(pool->targets);
-	free((char *)pool->health.path);
-	free((char *)pool->health.host);
-	free((char *)pool->health.body);
-	*pool = (struct health_pool){ 0 };
+	for (size_t i = 0; i < n; i++)
+		clear(&pools[i]);
+	free(pools);
 }
 
 static bool is_same_text(const char *a, const char *b)

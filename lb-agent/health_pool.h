@@ -25,7 +25,8 @@ union probe_addr health_addr(const struct ip *ip, uint16_t port);
 
 /* Copies pools[p]. 0 or -ENOMEM, *to then empty. */
 int health_pool_copy(const struct lb_config *config, size_t p, struct health_pool *to);
-void health_pool_clear(struct health_pool *pool);
+/* Frees the array, too. */
+void health_pools_free(struct health_pool *pools, size_t n);
 
 /* Do probes of the two ask for the same? */
 bool health_pool_is_same(const struct health_pool *a, const struct health_pool *b);

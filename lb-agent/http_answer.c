@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "http_answer.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +62,12 @@ static size_t unchunk(const char *at, size_t len, char *to, bool *ended)
 	while (len) {
 		const char *line = memmem(at, len, "\r\n", 2);
 		unsigned long size;
-		char *end;
 
 		if (!line)
 			return n;
-		size = strtoul(at, &end, 16);
-		if (end == at || !size) {
+		/* From a digit on, it stops at the line's end at the latest. */
+		size = isxdigit((unsigned char)*at) ? strtoul(at, NULL, 16) : 0;
+		if (!size) {
 			*ended = true;
 			return n;
 		}
