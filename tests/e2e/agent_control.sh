@@ -93,7 +93,7 @@ holds "the agent's own config is back" await 5 told 'add backend servers4/b3'
 equal "orders stay" "$(marks b2),$(marks b1)" "drain,weight"
 rm "$TESTBED_DIR/lb.yaml"
 kill -HUP "${TESTBED_PID[agent]}"
-holds "a config that vanished: refused" await 5 told 'lb.yaml: not loaded; what was in force stays'
+holds "a config that vanished: refused" await 5 told 'lb.yaml: not reloaded; what was in force stays'
 equal "and nothing changed" "$(marks b2),$(marks b1)" "drain,weight"
 lb_config forward=gue outer=4 >"$TESTBED_DIR/lb.yaml"
 fails "settle" 0 'servers4/b2 +base weight 100 -> 0' lbctl settle
