@@ -228,6 +228,7 @@ static int catch_signals(struct agent *a)
 {
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
+	signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to end */
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		a->signals[i] = evsignal_new(a->base, numbers[i], on_signal, a);
 		if (!a->signals[i] || event_add(a->signals[i], NULL))

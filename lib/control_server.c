@@ -27,6 +27,7 @@ struct control_peer {
 	size_t searched; /* bytes of the input without an end of line */
 	bool busy; /* its request is worked on, or the answer not taken yet */
 	bool last; /* close when the answer is taken */
+	bool said_all; /* the client sends no more, and may still listen */
 	bool answered;
 };
 
@@ -141,6 +142,8 @@ static void on_written(struct bufferevent *stream, void *data)
 	peer->busy = false;
 	peer->answered = false;
 	on_read(stream, peer);
+	if (peer->said_all && !peer->busy)
+		drop(peer);
 }
 
 static void on_end(struct bufferevent *stream, short what, void *data)
@@ -148,9 +151,8 @@ static void on_end(struct bufferevent *stream, short what, void *data)
 	struct control_peer *peer = data;
 
 	(void)stream;
-	/* Who has said all may still listen. */
 	if (what & BEV_EVENT_EOF && peer->busy)
-		peer->last = true;
+		peer->said_all = true;
 	else
 		leave(peer);
 }
@@ -169,9 +171,13 @@ void control_answer(struct control_peer *peer, json_t *answer)
 
 	json_decref(answer);
 	peer->answered = true;
-	if (!peer->stream || !text) {
+	if (!peer->stream) {
 		free(text);
 		drop(peer);
+		return;
+	}
+	if (!text) { /* no memory: later, for we may be in a call from its stream */
+		event_active(peer->limit, EV_TIMEOUT, 0);
 		return;
 	}
 	out = bufferevent_get_output(peer->stream);

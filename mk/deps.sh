@@ -11,7 +11,7 @@ libmnl-dev libcyaml-dev libyaml-dev libjansson-dev libevent-dev libssl-dev scdoc
 run="iproute2 bird2 ethtool jq nftables procps util-linux tcpdump kmod gnuplot-nox"
 # tests and checks
 test="libcriterion-dev libclang-rt-14-dev clang-format clang-tidy shellcheck qemu-system-x86
-busybox-static cpio xz-utils"
+busybox-static cpio xz-utils python3"
 
 missing=
 for p in $build $run $test; do

@@ -148,6 +148,7 @@ static int run_listen(struct run *r)
 	r->base = event_base_new();
 	if (!r->base)
 		return log_err_r(-ENOMEM, "no event loop; free some memory");
+	signal(SIGPIPE, SIG_IGN); /* whoever reads metrics may hang up */
 	r->on_term = evsignal_new(r->base, SIGTERM, on_signal, r);
 	r->on_int = evsignal_new(r->base, SIGINT, on_signal, r);
 	r->on_change = event_new(r->base, nl_fd(r->events), EV_READ | EV_PERSIST, on_change, r);
