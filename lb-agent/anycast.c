@@ -89,8 +89,8 @@ static enum announce_fitness fitness(struct anycast *a, const struct lb_anycast 
 		return pool_fitness(a, conf->vip->pool, conf->min_healthy, why);
 	snprintf(why, WHY_LEN, "no VIP has %u backends up", conf->min_healthy);
 	for (size_t v = 0; v < a->config->n_vips && best != ANNOUNCE_FIT; v++) {
-		enum announce_fitness one = pool_fitness(a, a->config->vips[v].pool,
-							 conf->min_healthy, text);
+		enum announce_fitness one =
+			pool_fitness(a, a->config->vips[v].pool, conf->min_healthy, text);
 
 		if (one <= best)
 			continue;
@@ -120,8 +120,8 @@ static void tell(const struct entry *e, enum announce_state was)
 	case ANNOUNCE_DOWN:
 		log_at(was == ANNOUNCE_UP || was == ANNOUNCE_TAKEN_OVER ? LOG_WARN : LOG_INFO,
 		       "anycast %s: %s (%s)%s%s", e->name,
-		       was == ANNOUNCE_UP || was == ANNOUNCE_TAKEN_OVER ? "withdrawn" :
-									  "not announced",
+		       was == ANNOUNCE_UP || was == ANNOUNCE_TAKEN_OVER ? "withdrawn"
+									: "not announced",
 		       e->protocol, *e->why ? ": " : "", e->why);
 		break;
 	case ANNOUNCE_HELD:
@@ -405,14 +405,14 @@ json_t *anycast_json(const struct anycast *a)
 		if (!e->conf)
 			continue;
 		problem = *problem ? problem : e->why;
-		json_array_append_new(
-			rows, json_pack("{s:s?, s:s, s:s, s:s, s:f, s:s, s:s?}", "vip",
-					e->conf->vip ? e->name : NULL, "protocol", e->protocol,
-					"socket", e->socket, "state",
-					announce_word(e->announce.state), "for_s",
-					(double)(now - e->announce.since_ms) / 1000, "bird",
-					bird_word(bird_state(e->bird, e->protocol)), "problem",
-					*problem ? problem : NULL));
+		json_array_append_new(rows,
+				      json_pack("{s:s?, s:s, s:s, s:s, s:f, s:s, s:s?}", "vip",
+						e->conf->vip ? e->name : NULL, "protocol",
+						e->protocol, "socket", e->socket, "state",
+						announce_word(e->announce.state), "for_s",
+						(double)(now - e->announce.since_ms) / 1000, "bird",
+						bird_word(bird_state(e->bird, e->protocol)),
+						"problem", *problem ? problem : NULL));
 	}
 	return rows;
 }

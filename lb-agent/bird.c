@@ -16,8 +16,9 @@
 #include "lib/log.h"
 
 #define POLL_S	 1 /* how often BIRD is asked what it does, and tried again while it is away */
-#define ANSWER_S 2 /* how long an answer may take: BIRD answers between two steps of its own work */
-#define MAX_ROWS 1024 /* protocols listed; those wanted are found in any case */
+#define ANSWER_S 2 /* how long an answer may take: BIRD answers between two steps of its own work  \
+		    */
+#define MAX_ROWS    1024 /* protocols listed; those wanted are found in any case */
 #define PROBLEM_LEN 256
 
 enum doing {
@@ -255,11 +256,11 @@ static void list_is_over(struct bird *b)
 /* A line of the reply to enable or disable. */
 static void switching(struct bird *b, const struct bird_line *line)
 {
-	enum bird_want is = line->code == BIRD_ALREADY_DISABLED || line->code == BIRD_NOW_DISABLED ?
-				    BIRD_DISABLE :
-			    line->code == BIRD_ALREADY_ENABLED || line->code == BIRD_NOW_ENABLED ?
-				    BIRD_ENABLE :
-				    BIRD_LEAVE;
+	enum bird_want is = line->code == BIRD_ALREADY_DISABLED || line->code == BIRD_NOW_DISABLED
+				    ? BIRD_DISABLE
+			    : line->code == BIRD_ALREADY_ENABLED || line->code == BIRD_NOW_ENABLED
+				    ? BIRD_ENABLE
+				    : BIRD_LEAVE;
 	size_t len = strlen(b->asked);
 
 	if (is == b->asked_for && !strncmp(line->text, b->asked, len) && line->text[len] == ':')
@@ -324,7 +325,8 @@ static bool take(struct bird *b, const char *text)
 		break;
 	case LISTING:
 		if (bird_is_error(line.code))
-			problem(b, b->problem, "does not list its protocols: %04u %s", line.code, line.text);
+			problem(b, b->problem, "does not list its protocols: %04u %s", line.code,
+				line.text);
 		else
 			list_is_over(b);
 		next(b);
@@ -375,7 +377,8 @@ static void on_timer(evutil_socket_t fd, short what, void *data)
 		list(b);
 		break;
 	default:
-		problem(b, b->problem, "took the connection, but does not answer within %d s", ANSWER_S);
+		problem(b, b->problem, "took the connection, but does not answer within %d s",
+			ANSWER_S);
 		disconnect(b);
 		break;
 	}
@@ -422,8 +425,8 @@ bool bird_obeys(const struct bird *b, const char *protocol)
 {
 	const struct protocol *p = find(b, protocol);
 
-	return p && (p->state == BIRD_MISSING ? p->want == BIRD_DISABLE :
-						p->state != BIRD_UNKNOWN && p->done == p->want);
+	return p && (p->state == BIRD_MISSING ? p->want == BIRD_DISABLE
+					      : p->state != BIRD_UNKNOWN && p->done == p->want);
 }
 
 const char *bird_path(const struct bird *b)

@@ -72,7 +72,8 @@ static const struct command commands[] = {
 	{ "stats", cmd_stats, "[--watch]", "traffic by VIP and backend",
 	  "Counts since the VIP or backend was added. --watch: rates, every second, until ^C." },
 	{ "top", cmd_top, "[--once] [--interval SECONDS]", "a live view of traffic, states, drops",
-	  "The busiest first. MPTCP: share of the new connections that are MPTCP. PKT/CONN: packets "
+	  "The busiest first. MPTCP: share of the new connections that are MPTCP. PKT/CONN: "
+	  "packets "
 	  "per\n"
 	  "new connection; it falls when MPTCP connections leave the VIP for the servers' own "
 	  "addresses.\n"
