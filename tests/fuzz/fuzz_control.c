@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lb-agent's control socket, as a client finds it: whatever is sent, in whatever pieces, each request is
- * answered once with an object that has an exit status, and the agent is ready for the next client.
- * The first byte says how: its low bits are the size of the pieces, the highest that the client hangs up
- * without waiting for answers.
+ * lb-agent's control socket, as a client finds it: whatever is sent, in whatever pieces, each
+ * request is answered once with an object that has an exit status, and the agent is ready for the
+ * next client. The first byte says how: its low bits are the size of the pieces, the highest that
+ * the client hangs up without waiting for answers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,9 @@ static char address[64];
 
 /* In place of the agent's other parts. A backend on this machine, where nobody listens. */
 static struct lb_backend backend = { .name = "b1", .id = 1 };
-static struct lb_pool pool = { .name = "web", .metrics_port = 1, .backends = &backend, .n_backends = 1 };
+static struct lb_pool pool = {
+	.name = "web", .metrics_port = 1, .backends = &backend, .n_backends = 1
+};
 static const struct lb_config config = { .pools = &pool, .n_pools = 1 };
 
 const struct lb_config *reconcile_config_now(const struct reconciler *r)
@@ -83,8 +85,9 @@ static int load(void *data, const char *name, const char *text, json_t *changes)
 
 static void begin(void)
 {
-	struct requests_env env = { .address = address, .config = "/etc/mplb/lb.yaml",
-				    .health = health, .load = load };
+	struct requests_env env = {
+		.address = address, .config = "/etc/mplb/lb.yaml", .health = health, .load = load
+	};
 
 	ip_parse("127.0.0.1", &backend.addr);
 	snprintf(address, sizeof(address), "@mplb-fuzz-control-%d", (int)getpid());
