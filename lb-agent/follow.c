@@ -66,6 +66,11 @@ static void look_soon(struct follower *f)
 
 void follower_look(struct follower *f)
 {
+	look_soon(f);
+}
+
+static void look_at_all(struct follower *f)
+{
 	for (size_t i = 0; i < MPLB_MAX_BACKENDS; i++)
 		f->backends[i].due = true;
 	look_soon(f);
@@ -166,6 +171,15 @@ static int look_at(struct follower *f, __u32 i, size_t *n)
 	return 0;
 }
 
+/* Is it another backend than the one that was at this index? */
+static bool is_new(const struct follower *f, __u32 i)
+{
+	const struct mplb_backend_info *info = &f->dp->backend_info[i];
+	const struct ip addr = { info->addr, info->family };
+
+	return !f->backends[i].known || !ip_equal(&addr, &f->backends[i].addr);
+}
+
 static int look_at_due(struct follower *f)
 {
 	size_t n = 0;
@@ -177,7 +191,7 @@ static int look_at_due(struct follower *f)
 	for (__u32 i = 0; !err && i < MPLB_MAX_BACKENDS; i++) {
 		if (!f->now.backend[i])
 			f->backends[i] = (struct followed){ 0 };
-		else if (f->backends[i].due || !f->backends[i].known)
+		else if (f->backends[i].due || is_new(f, i))
 			err = look_at(f, i, &n);
 	}
 	backends_write(f->dp, f->writes, n);
@@ -217,7 +231,7 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
 	(void)fd;
 	(void)what;
 	if (++f->ticks % FULL_TICKS == 0) {
-		follower_look(f);
+		look_at_all(f);
 		return;
 	}
 	for (size_t i = 0; i < MPLB_MAX_BACKENDS; i++) {
@@ -267,7 +281,7 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type == RTM_NEWNEIGH || nlh->nlmsg_type == RTM_DELNEIGH)
 		on_neighbour(f, nlh);
 	else
-		follower_look(f);
+		look_at_all(f);
 	return MNL_CB_OK;
 }
 
@@ -284,7 +298,7 @@ static void on_readable(evutil_socket_t fd, short what, void *data)
 		log_info("rtnetlink: events were lost: looking at everything");
 	else
 		log_warn("rtnetlink: %s: looking at everything", strerror(-err));
-	follower_look(f);
+	look_at_all(f);
 }
 
 /* Life */
@@ -333,7 +347,7 @@ int follower_open(struct datapath *dp, struct event_base *base, void (*gone)(voi
 		follower_close(f);
 		return log_err_r(-ENOMEM, "out of memory");
 	}
-	follower_look(f);
+	look_at_all(f);
 	*out = f;
 	return 0;
 }

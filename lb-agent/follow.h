@@ -20,7 +20,7 @@ int follower_open(struct datapath *dp, struct event_base *base, void (*gone)(voi
 		  void *data, struct follower **out);
 void follower_close(struct follower *f);
 
-/* Looks at everything, soon. */
+/* Looks for backends that are new, soon. */
 void follower_look(struct follower *f);
 
 #endif

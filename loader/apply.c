@@ -215,15 +215,13 @@ static int zero_counters(const struct change *change)
 }
 
 /* Gives back the memory of tables. A deletion waits for a grace period and there is no batch of
- * them: from two on, all places get the same empty table instead. */
+ * them: all places get the same empty table instead. */
 static int free_tables(const struct datapath *dp, const __u32 *keys, __u32 n)
 {
 	struct mplb_table_slot *slots;
 	int *fds, err = 0, fd;
 	__u32 count = n;
 
-	if (n == 1)
-		return bpf_map_delete_elem(dp->tables, keys) && errno != ENOENT ? -errno : 0;
 	fd = pooltable_new(&slots);
 	if (fd < 0)
 		return fd;
@@ -247,15 +245,18 @@ static void collect_garbage(const struct change *change)
 	struct mplb_pool_info *pools = change->dp->pool_info;
 	__u32 keys[MPLB_MAX_POOLS], n = 0;
 	bool gone[MPLB_MAX_BACKENDS];
-	int err;
+	int err = 0;
 
-	for (__u32 i = 0; i < MPLB_MAX_POOLS; i++) {
-		if (change->places.next.table[i] || !pools[i].name[0])
-			continue;
-		pools[i] = (struct mplb_pool_info){ 0 };
-		keys[n++] = i;
+	for (__u32 i = 0; i < MPLB_MAX_POOLS; i++)
+		if (!change->places.next.table[i] && pools[i].name[0])
+			keys[n++] = i;
+	/* One may wait until its place is taken, or there are two: freeing it is the longest part of
+	 * a small change. */
+	if (n > 1) {
+		for (__u32 i = 0; i < n; i++)
+			pools[keys[i]] = (struct mplb_pool_info){ 0 };
+		err = free_tables(change->dp, keys, n);
 	}
-	err = n ? free_tables(change->dp, keys, n) : 0;
 	if (err)
 		log_warn("old tables stay in memory: %s", strerror(-err));
 	members_prune(change->dp, change->members);

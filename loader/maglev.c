@@ -164,20 +164,30 @@ static bool is_id_twice(const struct maglev_member *a, const struct maglev_membe
 	       ((a->weight && b->weight) || (a->base && b->base) || (a->prev && b->prev));
 }
 
-/* Builds a table, unless the one before has the same members; of an era that had none, nothing. */
-static void build_or_copy(struct work *work, size_t n, uint64_t seed, enum era era)
+/* Does every member have the same weight in both? */
+static bool is_same(const struct work *work, size_t n, enum era a, enum era b)
 {
-	bool same = true, none = true;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		same &= weight_in(&work->members[i], era) == weight_in(&work->members[i], era - 1);
-		none &= !weight_in(&work->members[i], era);
+	for (i = 0; i < n; i++)
+		if (weight_in(&work->members[i], a) != weight_in(&work->members[i], b))
+			return false;
+	return true;
+}
+
+/* Builds a table, unless an earlier one has the same members. */
+static void build_or_copy(struct work *work, size_t n, uint64_t seed, enum era era)
+{
+	enum era other;
+
+	for (other = OWNER; other < era; other++) {
+		if (is_same(work, n, era, other)) {
+			memcpy(work->table[era], work->table[other],
+			       SLOTS * sizeof(*work->table[0]));
+			return;
+		}
 	}
-	if (same && !none)
-		memcpy(work->table[era], work->table[era - 1], SLOTS * sizeof(*work->table[0]));
-	else
-		build_one(work, n, seed, era);
+	build_one(work, n, seed, era);
 }
 
 /* Sorts, refuses an id twice, and builds. */

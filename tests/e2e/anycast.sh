@@ -222,6 +222,10 @@ BEGAN=$(now)
 ready web-b2
 back_after_hold "the service is back: announced again" "$DIRECT" 3
 holds "the service is back: by the balancer, too" await 5 routed "$VIP4" 1
+holds "lbctl shows it" grep -qE '^web4 +anycast_web4 .* up ' <(lbctl show anycast)
+gone_in "the data plane is taken away: withdrawn" "$VIP4" 0 200 quietly lbctl detach all
+finish agent-lb 8 && code=0 || code=$?
+equal "the data plane is taken away: lb-agent ends, with 2" "$code" 2
 stop agent-b3
 equal "a server's agent is stopped: withdrawn" "$(next_hops "$DIRECT")" 2
 conclude
