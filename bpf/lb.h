@@ -83,22 +83,26 @@ static __always_inline int steer_packet(struct xdp_md *ctx, const struct packet 
 		.name = mplb_flow_name(flow_mix(p, vip, p->ports)),
 		.vip = vip->vip,
 		.table = vip->table,
-		.l3_off = p->l3_off,
-		.l4_off = p->l4_off,
+		.l3_off = (__u8)p->l3_off,
+		.l4_off = (__u16)p->l4_off,
 		.owner = (__u16)to->owner,
 		.fallback = (__u16)to->fallback,
 		.family = p->family,
 		.error = p->error,
 	};
-	int action;
+	__u32 syn = (__u32)is_syn(ctx, p);
 
 	if (vip->flags & MPLB_VIP_F_PORTS)
-		action = steer_port(ctx, &s, (__u16)(bpf_ntohs(packet_dport(p)) - vip->join_base));
+		steer_port(ctx, &s, (__u16)(bpf_ntohs(packet_dport(p)) - vip->join_base), syn);
+	else if (syn)
+		steer_syn(ctx, &s);
 	else
-		action = steer(ctx, &s);
+		steer_segment(ctx, &s);
+	if (s.reason)
+		return steer_reject(ctx, &s);
 	to->owner = s.owner;
 	to->fallback = s.fallback;
-	return action;
+	return GO_ON;
 }
 
 /* The packet is for this VIP: which slot, which backend, and off it goes. */

@@ -22,19 +22,22 @@
 /* What only says that a connection was opened takes no joined subflow's place. */
 #define OPENED_KEEP KEEP(MPLB_SUBFLOW_KEEP_OPENED, MPLB_SUBFLOW_KEEP_JOINING, KEEP_ALWAYS)
 
-/* A packet of a VIP that steers. */
+/* A packet of a VIP that steers. Small: it lies on the stack of the main program. */
 struct steer {
 	__u64 name; /* mplb_flow_name() */
 	__u32 vip; /* index, for the counters */
 	__u32 table; /* of its pool */
-	__u32 l3_off, l4_off;
 	__u32 token; /* of a join */
 	__u16 owner, fallback; /* indexes: of its slot, then where it goes */
+	__u16 l4_off;
+	__u8 l3_off;
 	__u8 family;
 	__u8 error; /* an ICMP error about the flow */
 	__u8 via; /* enum mplb_via: what picked the owner */
+	__u8 reason; /* enum mplb_reason why it is not forwarded; 0: it is */
 	__u8 pad;
 };
+_Static_assert(sizeof(struct steer) == 32, "four words");
 
 /* The TCP header, checked for its first 20 bytes; NULL: it is not there. */
 static __always_inline const __u8 *steer_tcp(const struct xdp_md *ctx, __u32 l4_off)
@@ -110,32 +113,52 @@ static __always_inline struct mplb_vip_budget *budget_of(__u32 vip)
 	return bpf_map_lookup_elem(&mplb_vip_budget, &vip);
 }
 
-/* Answers a SYN with a reset, or, beyond the rate, drops it. Returns an XDP action. Global, so that
- * one copy serves all. */
-__noinline int steer_reject(struct xdp_md *ctx, const struct steer *s, __u32 reason, __u32 counter)
+/* What is counted of the VIP for a SYN that is rejected. */
+static __always_inline enum mplb_vip_counter counter_of(__u8 reason)
+{
+	switch (reason) {
+	case MPLB_R_JOIN_UNKNOWN:
+		return MPLB_VIP_C_JOIN_UNKNOWN;
+	case MPLB_R_JOIN_COLLISION:
+		return MPLB_VIP_C_JOIN_COLLISION;
+	case MPLB_R_JOIN_GONE:
+		return MPLB_VIP_C_JOIN_GONE;
+	case MPLB_R_JOIN_FULL:
+		return MPLB_VIP_C_JOIN_FULL;
+	default:
+		return MPLB_VIP_C_SYN_PLAIN;
+	}
+}
+
+/* Ends the path of a packet with s->reason: answers a SYN with a reset, or, beyond the rate, drops
+ * it. Returns an XDP action. */
+__noinline int steer_reject(struct xdp_md *ctx, const struct steer *s)
 {
 	struct mplb_trace *trace = trace_of(ctx);
 	struct mplb_vip_budget *budget;
 
-	if (!s || counter >= MPLB_VIP_C_MAX)
+	if (!s || !s->reason)
 		return XDP_DROP;
 	if (trace) {
 		trace->owner = MPLB_NO_BACKEND;
 		trace->fallback = MPLB_NO_BACKEND;
-	} else {
+	}
+	if (s->reason == MPLB_R_JOIN_PORT_LOST)
+		return finish(ctx, s->reason);
+	if (!trace) {
 		budget = budget_of(s->vip);
 		if (!budget || !budget_take(&budget->reset, bpf_ktime_get_coarse_ns(),
 					    MPLB_RESET_RATE, MPLB_RESET_BURST)) {
 			count_vip(s->vip, MPLB_VIP_C_JOIN_LIMITED);
 			return finish(ctx, MPLB_R_JOIN_LIMITED);
 		}
-		count_vip(s->vip, counter);
+		count_vip(s->vip, counter_of(s->reason));
 	}
-	return reset_syn(ctx, s->family, s->l3_off, s->l4_off, reason);
+	return reset_syn(ctx, s->family, s->l3_off, s->l4_off, s->reason);
 }
 
-/* Notes in the trace where the packet goes. Returns GO_ON. */
-static __always_inline int steer_done(struct xdp_md *ctx, const struct steer *s)
+/* Notes in the trace where the packet goes. */
+static __always_inline void steer_done(struct xdp_md *ctx, const struct steer *s)
 {
 	struct mplb_trace *trace = trace_of(ctx);
 
@@ -144,7 +167,6 @@ static __always_inline int steer_done(struct xdp_md *ctx, const struct steer *s)
 		trace->fallback = s->fallback;
 		trace->via = s->via;
 	}
-	return GO_ON;
 }
 
 /* Learning */
@@ -250,8 +272,8 @@ static __always_inline void learn_from(struct xdp_md *ctx, struct steer *s, __u6
 	      option[1] == MPTCP_CAPABLE_ACK_LEN ? MPLB_VIP_C_LEARNT_ACK : MPLB_VIP_C_LEARNT_DATA);
 }
 
-/* Anything but a SYN: to its subflow's backend, if it has joined; else it may bring a token.
- * Returns 0. */
+/* Anything but a SYN to a VIP that steers: to its subflow's backend, if it has joined; else it may
+ * bring a token. Returns 0. */
 __noinline int steer_segment(struct xdp_md *ctx, struct steer *s)
 {
 	struct mplb_bucket *bucket;
@@ -265,9 +287,9 @@ __noinline int steer_segment(struct xdp_md *ctx, struct steer *s)
 	if (!bucket)
 		return 0;
 	entry = bucket_find(bucket, mplb_subflow_tag(s->name), &at);
-	tcp = s->error ? NULL : steer_tcp(ctx, s->l4_off);
+	tcp = s->error || trace_of(ctx) ? NULL : steer_tcp(ctx, s->l4_off);
 	if (mplb_entry_state(entry) < MPLB_SUBFLOW_JOINING) {
-		if (tcp && options_len(tcp) >= MPTCP_CAPABLE_ACK_LEN && !trace_of(ctx) &&
+		if (tcp && options_len(tcp) >= MPTCP_CAPABLE_ACK_LEN &&
 		    (tcp[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
 			learn_from(ctx, s, entry);
 		return 0;
@@ -277,13 +299,14 @@ __noinline int steer_segment(struct xdp_md *ctx, struct steer *s)
 		s->owner = (__u16)mplb_entry_index(entry);
 	}
 	s->via = MPLB_VIA_SUBFLOW;
-	if (tcp && !trace_of(ctx) && (tcp[13] & (TCP_RST | TCP_ACK)) == TCP_ACK) {
+	if (tcp && (tcp[13] & (TCP_RST | TCP_ACK)) == TCP_ACK) {
 		__u64 fresh = mplb_entry(mplb_subflow_tag(s->name), tick_now(), MPLB_SUBFLOW_JOINED,
 					 mplb_entry_index(entry));
 
 		if (fresh != entry)
 			bucket_swap(bucket, at, entry, fresh);
 	}
+	steer_done(ctx, s);
 	return 0;
 }
 
@@ -387,78 +410,61 @@ static __always_inline __u32 read_syn(struct xdp_md *ctx, __u32 l4_off, __u32 *t
 	return seen | READ_TOKEN;
 }
 
-static __always_inline enum mplb_vip_counter counter_of(int reason)
-{
-	return reason == MPLB_R_JOIN_UNKNOWN	 ? MPLB_VIP_C_JOIN_UNKNOWN
-	       : reason == MPLB_R_JOIN_COLLISION ? MPLB_VIP_C_JOIN_COLLISION
-	       : reason == MPLB_R_JOIN_GONE	 ? MPLB_VIP_C_JOIN_GONE
-						 : MPLB_VIP_C_JOIN_FULL;
-}
-
-/* A SYN to a VIP that steers. Returns GO_ON (s->owner, s->fallback: where to), or an XDP action. */
+/* A SYN to a VIP that steers: sets s->owner and s->fallback, or s->reason. Returns 0. */
 __noinline int steer_syn(struct xdp_md *ctx, struct steer *s)
 {
 	__u32 seen, token = 0;
-	int reason = MPLB_R_JOIN_UNKNOWN;
 
 	if (!s)
-		return XDP_DROP;
+		return 0;
 	seen = read_syn(ctx, s->l4_off, &token);
 	if (seen & MPTCP_SAW(MPTCP_SUB_MP_JOIN)) {
 		s->token = token;
+		s->reason = MPLB_R_JOIN_UNKNOWN;
 		if (seen & READ_TOKEN)
-			reason = steer_join(ctx, s);
-		return reason ? steer_reject(ctx, s, (__u32)reason, counter_of(reason))
-			      : steer_done(ctx, s);
-	}
-	if (!trace_of(ctx)) {
+			s->reason = (__u8)steer_join(ctx, s);
+	} else if (!trace_of(ctx)) {
 		int capable = !!(seen & MPTCP_SAW(MPTCP_SUB_MP_CAPABLE));
 
 		count_vip(s->vip, capable ? MPLB_VIP_C_SYN_CAPABLE : MPLB_VIP_C_SYN_PLAIN);
 		open_connection(s, capable);
 	}
-	return GO_ON;
+	if (!s->reason)
+		steer_done(ctx, s);
+	return 0;
 }
 
-/* Any packet of a VIP that steers. As steer_syn(). */
-__noinline int steer(struct xdp_md *ctx, struct steer *s)
-{
-	const __u8 *tcp;
-
-	if (!s)
-		return XDP_DROP;
-	tcp = s->error ? NULL : steer_tcp(ctx, s->l4_off);
-	if (tcp && (tcp[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN)
-		return steer_syn(ctx, s);
-	steer_segment(ctx, s);
-	return steer_done(ctx, s);
-}
-
-/* Join ports */
-
-/* Any packet to a join port of this id. As steer_syn(). */
-__noinline int steer_port(struct xdp_md *ctx, struct steer *s, __u32 id)
+/* A packet to the join port of this id. As steer_syn(). */
+__noinline int steer_port(struct xdp_md *ctx, struct steer *s, __u32 id, __u32 syn)
 {
 	__u32 token = 0, *index;
-	const __u8 *tcp;
-	int syn;
 
 	if (!s)
-		return XDP_DROP;
-	tcp = s->error ? NULL : steer_tcp(ctx, s->l4_off);
-	syn = tcp && (tcp[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN;
-	if (syn && !(read_syn(ctx, s->l4_off, &token) & MPTCP_SAW(MPTCP_SUB_MP_JOIN)))
-		return steer_reject(ctx, s, MPLB_R_JOIN_PORT_PLAIN, MPLB_VIP_C_SYN_PLAIN);
+		return 0;
+	if (syn && !(read_syn(ctx, s->l4_off, &token) & MPTCP_SAW(MPTCP_SUB_MP_JOIN))) {
+		s->reason = MPLB_R_JOIN_PORT_PLAIN;
+		return 0;
+	}
 	index = member_of(s->table, MPLB_MEMBER_ID | id);
-	if (!index)
-		return syn ? steer_reject(ctx, s, MPLB_R_JOIN_GONE, MPLB_VIP_C_JOIN_GONE)
-			   : finish(ctx, MPLB_R_JOIN_PORT_LOST);
+	if (!index) {
+		s->reason = syn ? MPLB_R_JOIN_GONE : MPLB_R_JOIN_PORT_LOST;
+		return 0;
+	}
 	if (syn && !trace_of(ctx))
 		count_vip(s->vip, MPLB_VIP_C_JOIN_BY_PORT);
 	s->owner = (__u16)*index;
 	s->fallback = MPLB_NO_BACKEND;
 	s->via = MPLB_VIA_PORT;
-	return steer_done(ctx, s);
+	steer_done(ctx, s);
+	return 0;
+}
+
+/* Is this a SYN, and neither an error about one? */
+static __always_inline int is_syn(const struct xdp_md *ctx, const struct packet *p)
+{
+	const __u8 *tcp = p->error ? NULL : steer_tcp(ctx, p->l4_off);
+
+	return tcp && (tcp[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN;
 }
 
 #endif

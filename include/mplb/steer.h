@@ -87,7 +87,7 @@ MPLB_STEER_FN __u32 mplb_token_bucket(__u32 token)
 
 MPLB_STEER_FN __u32 mplb_subflow_bucket(__u64 name)
 {
-	return (__u32)name >> 16 & (MPLB_SUBFLOW_BUCKETS - 1);
+	return (__u32)name >> 15 & (MPLB_SUBFLOW_BUCKETS - 1);
 }
 
 MPLB_STEER_FN __u32 mplb_subflow_tag(__u64 name)
