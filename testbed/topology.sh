@@ -184,7 +184,7 @@ lbctl() {
 #   mp_join=reject|hash|steer  join_ports=BASE (none by default)
 #   seed=N  members="b1 b2 b3"  weight_bN=N
 lb_config() {
-	local forward=ipip outer=same mp_join=reject join_ports= seed=0x5eed members="${BACKENDS[*]}"
+	local forward=ipip outer=same mp_join=reject join_ports='' seed=0x5eed members="${BACKENDS[*]}"
 	# shellcheck disable=SC2034 # used by the name made of weight_ and the member's
 	local weight_b1=100 weight_b2=100 weight_b3=100 arg f
 
