@@ -127,7 +127,7 @@ static int insert_join_ports(struct mplb_vip_slot *table, const struct mplb_vip_
 	struct mplb_vip_slot block = *vip;
 	int err = 0;
 
-	block.flags = MPLB_VIP_F_PORTS;
+	block.flags = (__u16)((vip->flags & MPLB_VIP_F_ADDRESSES) | MPLB_VIP_F_PORTS);
 	for (; !err && ports.first && port <= ports.last && port <= 65535;
 	     port += MPLB_JOIN_BLOCK) {
 		block.service = mplb_vip_service(htons((__u16)port), MPLB_JOIN_PROTO,
