@@ -13,7 +13,7 @@
 about "kinds of clients against policies, families and forwarding modes"
 param form full "full (every cell) or short (one mode, the cells that differ most)"
 param kinds "default two_links accepts ignores_c ignores_prio tcp stripped" "of these"
-param policies "own vip port" "of: own (reject, server's own addresses), vip (steer), port (join_ports)"
+param policies "own vip both port" "of: own (reject, server's own addresses), vip (steer), both, port (join_ports)"
 param families "4 6" "of: 4 6"
 param modes "ipip gue l2" "of: ipip gue l2"
 param count 6 "connections per cell"
@@ -31,10 +31,11 @@ declare -gA KIND_TEXT=(
 declare -gA POLICY_TEXT=(
 	[own]="mp_join: reject; server-pm announces the server's own addresses"
 	[vip]="mp_join: steer; join_vip: allow on the servers"
+	[both]="mp_join: steer; server-pm announces the server's own addresses"
 	[port]="join_ports; server-pm announces VIP:port"
 )
 SHORT_CELLS="own:two_links:4:ipip own:ignores_c:6:ipip vip:two_links:6:ipip vip:ignores_c:4:ipip
-	port:two_links:4:ipip port:accepts:6:ipip vip:stripped:4:ipip port:tcp:6:ipip"
+	port:two_links:4:ipip port:accepts:6:ipip vip:stripped:4:ipip both:ignores_c:6:ipip port:tcp:6:ipip"
 
 # ---- what to expect ----------------------------------------------------------------------------
 
@@ -42,8 +43,9 @@ SHORT_CELLS="own:two_links:4:ipip own:ignores_c:6:ipip vip:two_links:6:ipip vip:
 expected() {
 	case $1:$2 in
 	default:* | tcp:* | stripped:* | accepts:vip) echo stays ;;
-	ignores_c:vip) echo vip ;;
+	ignores_c:vip | ignores_c:both) echo vip ;;
 	ignores_c:*) echo stays ;;
+	*:both) echo own ;;
 	*) echo "$2" ;;
 	esac
 }
@@ -55,9 +57,9 @@ because() {
 	tcp:*) echo "has no MPTCP" ;;
 	stripped:*) echo "falls back to TCP: no MPTCP reaches the server" ;;
 	accepts:vip:*) echo "nothing is announced, and it has no endpoint to join from" ;;
-	ignores_c:vip:*) echo "its join of the VIP is brought to its server" ;;
+	ignores_c:vip:* | ignores_c:both:*) echo "its join of the VIP is brought to its server" ;;
 	ignores_c:*) echo "its join of the VIP is refused with a reset; the connection goes on" ;;
-	ignores_prio:own:*) echo "joins; goes on using the VIP, as MP_PRIO did not reach it" ;;
+	ignores_prio:own:* | ignores_prio:both:*) echo "joins; goes on using the VIP, as MP_PRIO did not reach it" ;;
 	*:port:6) echo "joins the IPv4 VIP: IPv6 with a port does not fit next to TCP timestamps" ;;
 	*) echo "joins" ;;
 	esac
@@ -120,10 +122,10 @@ policy_is() {
 	done
 	case $1 in
 	own) lb_apply "forward=$2" mp_join=reject ;;
-	vip) lb_apply "forward=$2" mp_join=steer ;;
+	vip | both) lb_apply "forward=$2" mp_join=steer ;;
 	port) lb_apply "forward=$2" mp_join=reject join_ports=20000 ;;
 	esac
-	JOINS=$1 server_pm_up
+	JOINS=${1/both/own} server_pm_up
 }
 
 # ---- cells -------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ table() {
 	# shellcheck disable=SC2016 # the dollars are jq's
 	rows '
 		def pad($n): . + (" " * ([$n - length, 1] | max));
-		(map(.policy) | unique_by({own: 0, vip: 1, port: 2}[.])) as $policies
+		(map(.policy) | unique_by({own: 0, vip: 1, both: 2, port: 3}[.])) as $policies
 		| (map(.mode) | unique) as $modes
 		| ("" | pad(18)) + ([$policies[] as $p | $modes[] | "\($p)/\(.)" | pad(11)] | join("")),
 		(group_by([.kind, .family])[] | . as $cells
@@ -257,9 +259,9 @@ judge() {
 		all "$(rows 'all(.got == .expected)')"
 	# That each kind was what it is called.
 	verdict "joins of the VIP tried in spite of the C flag, and refused" \
-		"$(rows 'map(select(.kind == "ignores_c" and .policy != "vip")) |
+		"$(rows 'map(select(.kind == "ignores_c" and (.policy == "own" or .policy == "port"))) |
 			"\(map(.joins_refused) | add // 0) of \(map(.count) | add // 0)"')" all \
-		"$(rows 'map(select(.kind == "ignores_c" and .policy != "vip")) | all(.joins_refused >= .count)')"
+		"$(rows 'map(select(.kind == "ignores_c" and (.policy == "own" or .policy == "port"))) | all(.joins_refused >= .count)')"
 	verdict "connections that fell back where options are removed" \
 		"$(rows 'map(select(.kind == "stripped")) |
 			"\(map(.fallback) | add // 0) of \(map(.count) | add // 0)"')" all \

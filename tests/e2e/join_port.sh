@@ -83,11 +83,15 @@ for manager in kernel userspace; do
 	for proto in mptcp tcp; do
 		refused "$manager" "$proto" 4
 	done
-	get_in_background living "$(vip 4)" --proto mptcp --bytes 200k --rate 100k --count 5 \
+	get_in_background living "$(vip 4)" --proto mptcp --bytes 600k --rate 100k --count 5 \
 		--parallel 5 --join-first 10
 	ready living joined
-	equal "$manager: the joined are shown so" "$(state joined)" 5
+	# Sockets of those before may linger for a while.
+	holds "$manager: the joined are shown so" await 5 state_is joined 5
 	equal "$manager: and their initial subflow is no backup" "$(state off_path)" 0
+	stop pm KILL
+	pm_up
+	holds "$manager: killed and started again, it knows them" await 5 state_is joined 5
 	# The port goes, the connections stay.
 	stop pm
 	sed '/^join_port/d' "$TESTBED_DIR/server.yaml" >"$TESTBED_DIR/without.yaml"
@@ -97,6 +101,27 @@ for manager in kernel userspace; do
 	served living "$manager: taken out of the config, connections live on"
 	equal "$manager: and no endpoint is left" "$(on server ip mptcp endpoint show | wc -l)" 0
 done
+
+# ---- beside a dedicated address ----
+address server lo "$OWN4/32"
+accepting
+for manager in kernel userspace; do
+	port_restart "$manager" "dedicated: [$OWN4]"
+	get_in_background beside "$(vip 4)" --proto mptcp --bytes 600k --rate 100k --count 5 \
+		--parallel 5 --join-first 10
+	ready beside joined
+	holds "$manager, a dedicated address beside it: the initial subflow is left for that" \
+		await 5 state_is off_path 5
+	equal "$manager: and nothing else is" "$(state joined)" 0
+	finish beside 30 || true
+	served beside "$manager, a dedicated address beside it: every byte arrives"
+	equal "$manager: the client has joined both" "$(of beside '[.connections[] | select(
+		([.subflows[].remote] | index("203.0.113.11:80")) and
+		([.subflows[].remote] | index("198.51.100.1:20003")))] | length')" 5
+done
+stop pm
+on server ip addr del "$OWN4/32" dev lo
+two_links
 
 # ---- IPv6 and TCP timestamps ----
 port_config kernel

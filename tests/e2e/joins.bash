@@ -7,7 +7,7 @@
 # shellcheck source=tests/e2e/check.bash
 . "$(dirname "${BASH_SOURCE[0]}")/check.bash"
 
-JOINS_N=${JOINS_N:-60}
+JOINS_N=${JOINS_N:-40}
 # At most so many connections at a time: the servers' queues are as the kernel has them by default.
 JOINS_PARALLEL=$((JOINS_N < 100 ? JOINS_N : 100))
 
