@@ -3,13 +3,15 @@
 EXAMPLES := $(PREFIX)/share/mplb
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
 UNITS    := server-pm/server-pm.service
+COMPDIR  ?= $(PREFIX)/share/bash-completion/completions
 
 install: programs ## install lbctl, server-pm and example configs into $(DESTDIR)$(PREFIX)
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(EXAMPLES) $(DESTDIR)$(MANDIR)/man8
 	$(Q)install -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
 	$(Q)install -m 644 loader/lbctl.yaml server-pm/server-pm.yaml $(DESTDIR)$(EXAMPLES)
-	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(COMPDIR)
+	$(Q)install -m 644 server-pm/server-pm.bash $(DESTDIR)$(COMPDIR)/server-pm
 	$(Q)for unit in $(UNITS); do \
 		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	$(Q)for page in $(MAN); do \
@@ -20,4 +22,5 @@ uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS)))
 	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(MAN))
 	$(Q)rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS)))
+	$(Q)rm -f $(DESTDIR)$(COMPDIR)/server-pm
 	$(Q)rm -rf $(DESTDIR)$(EXAMPLES)

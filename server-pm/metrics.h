@@ -20,7 +20,8 @@ struct metrics;
 /* Writes them in Prometheus' text format (version 0.0.4). 0 or -ENOMEM. */
 int metrics_write(const struct metrics_source *source, struct evbuffer *out);
 
-/* What only the daemon knows as JSON, for `status`: {"join_listeners", "userspace": {...} or null}. */
+/* What only the daemon knows as JSON, for `status`: {"join_listeners", "userspace": {...} or null}.
+ */
 json_t *metrics_json(const struct metrics_source *source);
 
 /* Serves them over HTTP at /metrics. look fills the source for each answer. 0 with *out to be
