@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <event2/event.h>
 #include <linux/rtnetlink.h>
@@ -83,38 +84,45 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 	run_reload(arg);
 }
 
-/* What the userspace path manager knows of all connections need not be looked for in the sockets.
- */
-static bool run_knows_connections(struct run *r, struct connection_counts *out)
+static __u64 monotonic_ms(void)
 {
-	const size_t *state;
+	struct timespec t;
 
-	if (!r->userspace)
-		return false;
-	state = userspace_stats(r->userspace)->state;
-	if (state[PM_STATE_UNMANAGED])
-		return false;
-	*out = (struct connection_counts){
-		.vip = state[PM_STATE_VIP] + state[PM_STATE_GIVEN_UP],
-		.joined = state[PM_STATE_JOINED],
-		.off_path = state[PM_STATE_OFF_PATH],
-	};
-	return true;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
+}
+
+/* Sockets are looked at for a hundredth of the time at most; in between the last figures hold. */
+static void count_connections(struct run *r)
+{
+	__u64 begin = monotonic_ms();
+
+	if (begin < r->count_again)
+		return;
+	if (connections_count(r->diag, &r->connections))
+		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	r->count_again = begin + 100 * (monotonic_ms() - begin);
 }
 
 static void run_measure(void *ctx, struct metrics_source *out)
 {
 	struct run *r = ctx;
 
-	if (!run_knows_connections(r, &out->connections) &&
-	    connections_count(r->diag, &out->connections))
-		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	if (r->userspace) {
+		out->pm = userspace_stats(r->userspace);
+		out->listeners = userspace_listeners(r->userspace);
+	}
+}
+
+static void run_measure_all(void *ctx, struct metrics_source *out)
+{
+	struct run *r = ctx;
+
+	count_connections(r);
+	out->connections = r->connections;
 	if (vip_sockets_count(r->diag, &r->config->vips, &out->vip_sockets))
 		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
-	if (!r->userspace)
-		return;
-	out->pm = userspace_stats(r->userspace);
-	out->listeners = userspace_listeners(r->userspace);
+	run_measure(r, out);
 }
 
 static json_t *run_report(void *ctx)
@@ -162,7 +170,7 @@ int run_serve(struct run *r, const struct server_config *c, struct metrics **out
 	*out = NULL;
 	if (!c->metrics.family)
 		return 0;
-	return metrics_new(r->base, &c->metrics, c->metrics_port, run_measure, r, out);
+	return metrics_new(r->base, &c->metrics, c->metrics_port, run_measure_all, r, out);
 }
 
 /* Endpoints mean nothing to connections that begin under the userspace path manager, and much to

@@ -87,6 +87,19 @@ static const char *state_of(const struct pm_subflow *first, size_t n)
 	return first->initial && !first->backup ? "joined" : "off_path";
 }
 
+static void add_bytes(const struct pm_subflow *first, size_t n, struct connection_counts *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_dedicated(first, &first[i])) {
+			out->dedicated_bytes.received += first[i].received;
+			out->dedicated_bytes.sent += first[i].sent;
+		} else {
+			out->vip_bytes.received += first[i].received;
+			out->vip_bytes.sent += first[i].sent;
+		}
+	}
+}
+
 int connections_count(struct nl *nl, struct connection_counts *out)
 {
 	struct connection_counts counts = { 0 };
@@ -102,6 +115,7 @@ int connections_count(struct nl *nl, struct connection_counts *out)
 		counts.vip += !strcmp(state, "vip");
 		counts.joined += !strcmp(state, "joined");
 		counts.off_path += !strcmp(state, "off_path");
+		add_bytes(&list.subflow[i], n, &counts);
 		i += n;
 	}
 	free(list.subflow);

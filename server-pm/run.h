@@ -22,6 +22,8 @@ struct run {
 	struct event_base *base;
 	struct event *on_term, *on_int, *on_hup, *on_change, *on_time;
 	struct userspace *userspace; /* NULL: the kernel manages the paths */
+	struct connection_counts connections; /* when they were last counted */
+	__u64 count_again; /* not before; ms of CLOCK_MONOTONIC */
 	struct metrics *metrics; /* NULL: not served */
 	struct control *control;
 };

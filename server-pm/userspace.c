@@ -43,6 +43,7 @@ struct userspace {
 	__u64 next_sync, last_sync; /* ms since the start */
 	__u64 last_events; /* us: CLOCK_MONOTONIC, when they were last received */
 	unsigned int looks; /* since listeners were looked for */
+	bool ticks; /* on_tick is due in a tick, not in a second */
 	bool told_of_listeners; /* the kernel has events of them */
 	bool seen[PM_MAX_ANNOUNCED]; /* the address has been on the machine */
 };
@@ -152,12 +153,18 @@ static void want_sync(struct userspace *u)
 
 /* ---- the loop ---- */
 
+/* A timer that runs is only ever made to end sooner: looks at the machine come once a second, too,
+ * and would put it off for ever. */
 static void set_tick(struct userspace *u)
 {
 	static const struct timeval tick = { .tv_usec = PM_TICK * 1000L };
 	static const struct timeval idle = { .tv_sec = 1 };
+	bool waiting = pm_engine_waiting(u->engine);
 
-	event_add(u->on_tick, pm_engine_waiting(u->engine) ? &tick : &idle);
+	if (evtimer_pending(u->on_tick, NULL) && (u->ticks || !waiting))
+		return;
+	u->ticks = waiting;
+	event_add(u->on_tick, waiting ? &tick : &idle);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
