@@ -193,6 +193,22 @@ reload "type: none" $GUE
 comes "no health checks: all take connections" "$ALL"
 equal "nothing is left of the probes" "$(rules | grep -c fwmark)" 0
 
+# ---- another mark ------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2086
+reload "$TCP" $GUE
+says "probed again: up" "servers4/b2: up"
+on lb ip rule add pref 60 fwmark 0x6d700000/0xfffff000 lookup main
+echo "probe_mark: 0x7000" >>"$TESTBED_DIR/lb.yaml"
+: >"$TESTBED_DIR/agent.err"
+kill -HUP "${TESTBED_PID[agent]}"
+await 10 grep -q 0x7000 <(rules) || true
+sleep 1
+equal "another probe_mark: its rules alone are there, for both families" \
+	"$(rules | grep -c 'fwmark 0x7000/0xfffff000 lookup 28016')" 2
+equal "and the probes have it" "$(grep -c 'down\|do not run' "$TESTBED_DIR/agent.err")" 0
+on lb ip rule del pref 60
+
 # ---- http --------------------------------------------------------------------------------------------
 
 HTTP="type: http, port: 8080, $FAST, rise: 1, fall: 2, $NO_DAMPING"
