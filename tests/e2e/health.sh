@@ -213,7 +213,7 @@ on lb ip rule del pref 60
 
 HTTP="type: http, port: 8080, $FAST, rise: 1, fall: 2, $NO_DAMPING"
 # shellcheck disable=SC2086
-reload "$HTTP, path: /up, body: is well, status: 200" $GUE
+anew "$HTTP, path: /up, body: is well, status: 200" $GUE
 says "http: status and body are right" "servers4/b2: up"
 # shellcheck disable=SC2086
 reload "$HTTP, path: /up, body: is ill" $GUE
