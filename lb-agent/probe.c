@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/mptcp.h>
@@ -19,6 +20,19 @@
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct timeval timeval_of(uint64_t ms)
+{
+	return (struct timeval){ (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+}
 
 static socklen_t addr_len(const union probe_addr *addr)
 {
@@ -99,7 +113,8 @@ static void on_event(evutil_socket_t fd, short what, void *data);
 static void ask(struct probe *probe, evutil_socket_t fd)
 {
 	const char *request = probe->target->request;
-	struct timeval until, now, left = { 0 };
+	uint64_t now = now_ms(), left = probe->until_ms > now ? probe->until_ms - now : 0;
+	const struct timeval timeout = timeval_of(left);
 
 	if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
 		finish_errno(probe, errno);
@@ -110,14 +125,10 @@ static void ask(struct probe *probe, evutil_socket_t fd)
 		finish(probe, false, "out of memory");
 		return;
 	}
-	event_pending(&probe->event, EV_TIMEOUT, &until);
 	event_del(&probe->event);
-	evutil_gettimeofday(&now, NULL);
-	if (evutil_timercmp(&until, &now, >))
-		evutil_timersub(&until, &now, &left);
 	event_assign(&probe->event, event_get_base(&probe->event), fd, EV_READ | EV_PERSIST,
 		     on_event, probe);
-	event_add(&probe->event, &left);
+	event_add(&probe->event, &timeout);
 }
 
 static void on_connected(struct probe *probe, evutil_socket_t fd)
@@ -182,7 +193,7 @@ static int prepare(int fd, const struct probe_target *target)
 int probe_start(struct probe *probe, struct event_base *base, const struct probe_target *target,
 		uint32_t timeout_ms, probe_done done, void *data)
 {
-	const struct timeval timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000L };
+	const struct timeval timeout = timeval_of(timeout_ms);
 	bool mptcp = target->health->type == LB_HEALTH_MPTCP;
 	int fd = socket(target->to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			mptcp ? IPPROTO_MPTCP : IPPROTO_TCP);
@@ -201,6 +212,7 @@ int probe_start(struct probe *probe, struct event_base *base, const struct probe
 	*probe = (struct probe){ .target = target, .done = done, .data = data, .active = true };
 	/* Over lo the answer can be there before connect() returns, which then tells it, once. */
 	probe->early = -err;
+	probe->until_ms = now_ms() + timeout_ms;
 	event_assign(&probe->event, base, fd, EV_WRITE, on_event, probe);
 	if (event_add(&probe->event, &timeout)) {
 		end(probe);

@@ -39,6 +39,7 @@ struct probe {
 	size_t answer_len;
 	probe_done done;
 	void *data;
+	uint64_t until_ms; /* of CLOCK_MONOTONIC: its time is over then */
 	int early; /* what connect() said at once: an errno */
 	bool connected;
 	bool active;

@@ -77,7 +77,8 @@ static int load(void *data, const char *name, const char *text, json_t *changes)
 	if (err) {
 		lb_config_free(config);
 		outside_refused(a->outside);
-		log_error("%s: not loaded; what was in force stays", name);
+		log_error("%s: not %s; what was in force stays", name,
+			  text ? "applied" : "reloaded");
 		return err;
 	}
 	log_loaded(a, changes);

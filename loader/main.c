@@ -106,7 +106,7 @@ static void print_help(FILE *out)
 	      "  --version\n\n"
 	      "A command may be cut short as long as it is one of a kind. Exit status: 0 ok, 1 "
 	      "usage "
-	      "or config, 2 the kernel refused.\n",
+	      "or config, 2 the kernel or lb-agent refused.\n",
 	      out);
 }
 
