@@ -26,7 +26,7 @@ CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c17 -Wall -Wextra -Werror -Wno-missing-field-initializers $(SAN)
 LDFLAGS  += $(SAN)
 
-.PHONY: help all deps demo check bench lint san install uninstall clean
+.PHONY: help all deps demo check many bench lint san install uninstall clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -200,7 +200,8 @@ __noinline int answer_too_big(struct xdp_md *ctx, __u32 family, __u32 l3_off, __
 	struct icmp_head *icmp;
 	void *data, *l3;
 
-	if (l3_off > L3_MAX || !may_send_error())
+	/* The answer to a made-up packet reaches nobody. */
+	if (l3_off > L3_MAX || (!trace_of(ctx) && !may_send_error()))
 		return finish(ctx, MPLB_R_TOO_BIG);
 	if (family == MPLB_FAMILY_4)
 		data = open_frame(ctx, IPV4_LEN + ICMP_LEN);

@@ -108,8 +108,7 @@ static __always_inline int decapsulate(struct xdp_md *ctx, const struct tunnel *
 	return 0;
 }
 
-SEC("xdp")
-int mplb_server(struct xdp_md *ctx)
+static __always_inline int server(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u32 bytes = frame_len(ctx);
@@ -128,6 +127,12 @@ int mplb_server(struct xdp_md *ctx)
 	if (decapsulate(ctx, &t))
 		reason = MPLB_SERVER_R_STRIP_FAILED;
 	return finish(reason, bytes);
+}
+
+SEC("xdp")
+int mplb_server(struct xdp_md *ctx)
+{
+	return server(ctx);
 }
 
 /* Is this the frame that pass_on() made? Asked of every frame that comes in: the mark first. */

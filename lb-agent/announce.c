@@ -11,9 +11,9 @@ static void enter(struct announce *a, enum announce_state state, uint64_t now_ms
 
 void announce_begin(struct announce *a, uint32_t hold_down_ms, uint64_t now_ms)
 {
-	*a = (struct announce){
-		.hold_down_ms = hold_down_ms, .state = ANNOUNCE_STARTING, .since_ms = now_ms
-	};
+	*a = (struct announce){ .hold_down_ms = hold_down_ms,
+				.state = ANNOUNCE_STARTING,
+				.since_ms = now_ms };
 }
 
 static void step(struct announce *a, enum announce_fitness fitness, enum bird_state seen,
@@ -70,8 +70,10 @@ uint64_t announce_due(const struct announce *a)
 const char *announce_word(enum announce_state state)
 {
 	static const char *const words[] = {
-		[ANNOUNCE_STARTING] = "starting", [ANNOUNCE_TAKEN_OVER] = "taken over",
-		[ANNOUNCE_DOWN] = "down",	  [ANNOUNCE_HELD] = "held",
+		[ANNOUNCE_STARTING] = "starting",
+		[ANNOUNCE_TAKEN_OVER] = "taken over",
+		[ANNOUNCE_DOWN] = "down",
+		[ANNOUNCE_HELD] = "held",
 		[ANNOUNCE_UP] = "up",
 	};
 

@@ -24,6 +24,7 @@ struct entry {
 	char protocol[BIRD_NAME_MAX];
 	char name[MPLB_NAME_LEN]; /* the VIP's, or "node" */
 	const struct lb_anycast *conf; /* NULL: no longer in the config, to be withdrawn */
+	bool kept; /* by the config that is being taken */
 	struct bird *bird;
 	struct announce announce;
 	enum bird_want want;
@@ -89,8 +90,8 @@ static enum announce_fitness fitness(struct anycast *a, const struct lb_anycast 
 		return pool_fitness(a, conf->vip->pool, conf->min_healthy, why);
 	snprintf(why, WHY_LEN, "no VIP has %u backends up", conf->min_healthy);
 	for (size_t v = 0; v < a->config->n_vips && best != ANNOUNCE_FIT; v++) {
-		enum announce_fitness one = pool_fitness(a, a->config->vips[v].pool,
-							 conf->min_healthy, text);
+		enum announce_fitness one =
+			pool_fitness(a, a->config->vips[v].pool, conf->min_healthy, text);
 
 		if (one <= best)
 			continue;
@@ -120,8 +121,8 @@ static void tell(const struct entry *e, enum announce_state was)
 	case ANNOUNCE_DOWN:
 		log_at(was == ANNOUNCE_UP || was == ANNOUNCE_TAKEN_OVER ? LOG_WARN : LOG_INFO,
 		       "anycast %s: %s (%s)%s%s", e->name,
-		       was == ANNOUNCE_UP || was == ANNOUNCE_TAKEN_OVER ? "withdrawn" :
-									  "not announced",
+		       was == ANNOUNCE_UP || was == ANNOUNCE_TAKEN_OVER ? "withdrawn"
+									: "not announced",
 		       e->protocol, *e->why ? ": " : "", e->why);
 		break;
 	case ANNOUNCE_HELD:
@@ -304,9 +305,13 @@ static struct entry *find(struct anycast *a, const struct lb_anycast *conf)
 	return NULL;
 }
 
+/* An entry that is new, or was on its way out. */
 static void set(struct entry *e, const struct lb_anycast *conf)
 {
+	if (!e->conf)
+		announce_begin(&e->announce, conf->hold_down_ms, now_ms());
 	e->conf = conf;
+	e->kept = true;
 	e->announce.hold_down_ms = conf->hold_down_ms;
 	snprintf(e->name, sizeof(e->name), "%s", conf->vip ? conf->vip->name : "node");
 }
@@ -321,12 +326,24 @@ static int add(struct anycast *a, const struct lb_anycast *conf)
 		return -ENOMEM;
 	snprintf(e->socket, sizeof(e->socket), "%s", conf->socket);
 	snprintf(e->protocol, sizeof(e->protocol), "%s", conf->protocol);
-	announce_begin(&e->announce, conf->hold_down_ms, now_ms());
-	set(e, conf);
 	err = bird_want(e->bird, e->protocol, BIRD_LEAVE);
 	if (!err)
 		a->n++;
 	return err;
+}
+
+/* Lets go of those that are not in the config any more. */
+static void retire(struct anycast *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct entry *e = &a->entries[i];
+
+		if (e->kept || !e->conf)
+			continue;
+		log_info("anycast %s: withdrawn (%s): no longer in the config", e->name,
+			 e->protocol);
+		e->conf = NULL;
+	}
 }
 
 int anycast_configure(struct anycast *a, const struct lb_config *config)
@@ -348,13 +365,10 @@ int anycast_configure(struct anycast *a, const struct lb_config *config)
 	}
 	a->config = config;
 	for (size_t i = 0; i < a->n; i++)
-		a->entries[i].conf = NULL;
+		a->entries[i].kept = false;
 	for (size_t i = 0; i < config->n_anycast; i++)
 		set(find(a, &config->anycast[i]), &config->anycast[i]);
-	for (size_t i = 0; i < a->n; i++)
-		if (!a->entries[i].conf)
-			log_info("anycast %s: withdrawn (%s): no longer in the config",
-				 a->entries[i].name, a->entries[i].protocol);
+	retire(a);
 	act(a);
 	return 0;
 }
@@ -405,14 +419,14 @@ json_t *anycast_json(const struct anycast *a)
 		if (!e->conf)
 			continue;
 		problem = *problem ? problem : e->why;
-		json_array_append_new(
-			rows, json_pack("{s:s?, s:s, s:s, s:s, s:f, s:s, s:s?}", "vip",
-					e->conf->vip ? e->name : NULL, "protocol", e->protocol,
-					"socket", e->socket, "state",
-					announce_word(e->announce.state), "for_s",
-					(double)(now - e->announce.since_ms) / 1000, "bird",
-					bird_word(bird_state(e->bird, e->protocol)), "problem",
-					*problem ? problem : NULL));
+		json_array_append_new(rows,
+				      json_pack("{s:s?, s:s, s:s, s:s, s:f, s:s, s:s?}", "vip",
+						e->conf->vip ? e->name : NULL, "protocol",
+						e->protocol, "socket", e->socket, "state",
+						announce_word(e->announce.state), "for_s",
+						(double)(now - e->announce.since_ms) / 1000, "bird",
+						bird_word(bird_state(e->bird, e->protocol)),
+						"problem", *problem ? problem : NULL));
 	}
 	return rows;
 }

@@ -45,7 +45,8 @@ bool bird_is_error(unsigned int code)
 	return code >= 8000;
 }
 
-/* Takes the next word into a buffer; returns what is behind it, or NULL: none, or it is too long. */
+/* Takes the next word into a buffer; returns what is behind it, or NULL: none, or it is too long.
+ */
 static const char *take_word(const char *text, char *word, size_t size)
 {
 	size_t len;

@@ -10,7 +10,6 @@
 #include "lib/prom.h"
 #include "mplb/abi.h"
 
-#define NAME_LEN 96
 #define MAX_LABELS 3
 
 /* What a metric takes from each row of an array: a number, or whether a text is the one given. */
@@ -22,18 +21,45 @@ struct metric {
 	const char *labels[MAX_LABELS][2]; /* label, key */
 };
 
-#define BY_VIP	   { { "vip", "name" } }
-#define BY_BACKEND { { "pool", "pool" }, { "backend", "name" } }
-#define BY_PROBED  { { "pool", "pool" }, { "backend", "backend" } }
-#define BY_POOL	   { { "pool", "name" } }
-#define BY_ANYCAST { { "vip", "vip" }, { "protocol", "protocol" } }
+#define BY_VIP                                                                                     \
+	{                                                                                          \
+		{                                                                                  \
+			"vip", "name"                                                              \
+		}                                                                                  \
+	}
+#define BY_BACKEND                                                                                 \
+	{                                                                                          \
+		{ "pool", "pool" },                                                                \
+		{                                                                                  \
+			"backend", "name"                                                          \
+		}                                                                                  \
+	}
+#define BY_PROBED                                                                                  \
+	{                                                                                          \
+		{ "pool", "pool" },                                                                \
+		{                                                                                  \
+			"backend", "backend"                                                       \
+		}                                                                                  \
+	}
+#define BY_POOL                                                                                    \
+	{                                                                                          \
+		{                                                                                  \
+			"pool", "name"                                                             \
+		}                                                                                  \
+	}
+#define BY_ANYCAST                                                                                 \
+	{                                                                                          \
+		{ "vip", "vip" },                                                                  \
+		{                                                                                  \
+			"protocol", "protocol"                                                     \
+		}                                                                                  \
+	}
 
 static const struct metric vip_metrics[] = {
-#define X(NAME, name, text)                                                                        \
-	{ "mplb_vip_" name "_total", "counter", text, name, .labels = BY_VIP },
+#define X(NAME, name, text) { "mplb_vip_" name "_total", "counter", text, name, .labels = BY_VIP },
 	MPLB_VIP_COUNTERS(X)
 #undef X
-	{ NULL }
+		{ NULL }
 };
 
 static const struct metric backend_metrics[] = {
@@ -54,11 +80,10 @@ static const struct metric member_metrics[] = {
 	{ NULL }
 };
 
-static const struct metric pool_metrics[] = {
-	{ "mplb_pool_settled", "gauge", "1: no changes are under way", "settled",
-	  .labels = BY_POOL },
-	{ NULL }
-};
+static const struct metric pool_metrics[] = { { "mplb_pool_settled", "gauge",
+						"1: no changes are under way", "settled",
+						.labels = BY_POOL },
+					      { NULL } };
 
 static const struct metric health_metrics[] = {
 	{ "mplb_backend_up", "gauge", "1: the health checks pass", "state", "up",
@@ -69,8 +94,8 @@ static const struct metric health_metrics[] = {
 	  .labels = BY_PROBED },
 	{ "mplb_backend_health_changes_total", "counter", "times that it went up or down",
 	  "changes", .labels = BY_PROBED },
-	{ "mplb_backend_probe_seconds", "gauge", "duration of the last check that passed",
-	  "rtt_ms", .scale = 1e-3, .labels = BY_PROBED },
+	{ "mplb_backend_probe_seconds", "gauge", "duration of the last check that passed", "rtt_ms",
+	  .scale = 1e-3, .labels = BY_PROBED },
 	{ NULL }
 };
 
@@ -85,8 +110,8 @@ static const struct metric anycast_metrics[] = {
 	  "bird", "enabled", .labels = BY_ANYCAST },
 	{ "mplb_anycast_held", "gauge", "1: all is well, and hold_down is not over", "state",
 	  "held", .labels = BY_ANYCAST },
-	{ "mplb_anycast_problem", "gauge", "1: not announced, or BIRD does not obey",
-	  "has_problem", .labels = BY_ANYCAST },
+	{ "mplb_anycast_problem", "gauge", "1: not announced, or BIRD does not obey", "has_problem",
+	  .labels = BY_ANYCAST },
 	{ NULL }
 };
 
@@ -119,8 +144,8 @@ static void write_row(const struct metric *metric, const json_t *row, struct evb
 			   l[0][1], l[1][0], l[1][1], l[2][0], l[2][1], NULL);
 	else
 		prom_count(out, metric->name,
-			   !metric->key	   ? 1
-			   : metric->is	   ? !strcmp(text_of(row, metric->key), metric->is)
+			   !metric->key		 ? 1
+			   : metric->is		 ? !strcmp(text_of(row, metric->key), metric->is)
 			   : json_is_true(value) ? 1
 						 : (uint64_t)json_integer_value(value),
 			   l[0][0], l[0][1], l[1][0], l[1][1], l[2][0], l[2][1], NULL);
@@ -223,7 +248,7 @@ int agent_metrics_write(const struct agent_metrics *m, struct evbuffer *out)
 
 void agent_metrics_drop(struct agent_metrics *m)
 {
-	json_t **all[] = { &m->vips,   &m->backends, &m->reasons, &m->nics, &m->pools,
+	json_t **all[] = { &m->vips,	&m->backends, &m->reasons, &m->nics, &m->pools,
 			   &m->members, &m->health,   &m->anycast, &m->bird };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

@@ -29,7 +29,8 @@ struct anycast;
 struct datapath;
 struct health;
 
-/* Fills in what these have; each may be NULL. 0 or -errno, logged; m is to be dropped either way. */
+/* Fills in what these have; each may be NULL. 0 or -errno, logged; m is to be dropped either way.
+ */
 int agent_metrics_collect(const struct datapath *dp, const struct health *health,
 			  const struct anycast *anycast, struct agent_metrics *m);
 

@@ -79,12 +79,12 @@ static void see_health(void *data, const struct health_member *member)
 
 	if (!member->last_ms)
 		return;
-	json_array_append_new(
-		data, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f}", "pool", member->pool,
-				"backend", member->backend, "state", states[member->state],
-				"probes", (json_int_t)member->probes, "failures",
-				(json_int_t)member->failures, "changes",
-				(json_int_t)member->changes, "rtt_ms", member->rtt_ms));
+	json_array_append_new(data,
+			      json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f}", "pool", member->pool,
+					"backend", member->backend, "state", states[member->state],
+					"probes", (json_int_t)member->probes, "failures",
+					(json_int_t)member->failures, "changes",
+					(json_int_t)member->changes, "rtt_ms", member->rtt_ms));
 }
 
 /* A problem is a text; the metric is whether there is one. */

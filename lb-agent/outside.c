@@ -73,8 +73,8 @@ static int serve(struct outside *o, const struct lb_config *config)
 	int err = 0;
 
 	if (config->metrics.family == o->http_addr.family &&
-	    (!config->metrics.family || (ip_equal(&config->metrics, &o->http_addr) &&
-					 config->metrics_port == o->http_port)))
+	    (!config->metrics.family ||
+	     (ip_equal(&config->metrics, &o->http_addr) && config->metrics_port == o->http_port)))
 		return 0;
 	if (config->metrics.family)
 		err = metrics_http_open(o->env.base, &config->metrics, config->metrics_port,
@@ -120,7 +120,7 @@ int outside_configure(struct outside *o, const struct lb_config *config)
 		return err;
 	o->config = config;
 	clock_gettime(CLOCK_REALTIME, &now);
-	o->applied_at = (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
+	o->applied_at = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 	o->refused = false;
 	err = serve(o, config);
 	if (err && !first) /* logged; the rest of the config is in force */

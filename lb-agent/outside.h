@@ -26,8 +26,8 @@ struct outside_env {
 int outside_open(const struct outside_env *env, struct outside **out);
 
 /* Shows what this config says, from now on. The config must live until the next call, or the end.
- * 0 or -errno, logged: then announcements are as they were. Metrics that cannot be served where they
- * should are an error the first time; later they stay where they are. */
+ * 0 or -errno, logged: then announcements are as they were. Metrics that cannot be served where
+ * they should are an error the first time; later they stay where they are. */
 int outside_configure(struct outside *o, const struct lb_config *config);
 
 /* A reload was refused, for the metrics. */

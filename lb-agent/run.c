@@ -13,6 +13,7 @@
 #include "follow.h"
 #include "health.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 #include "loader/agent_socket.h"
 #include "loader/config.h"
 #include "mplb/maps.h"
@@ -29,6 +30,7 @@ struct agent {
 	struct datapath *dp;
 	struct event_base *base;
 	struct event *signals[3];
+	struct event *watchdog; /* systemd's; NULL: there is none */
 	struct follower *follower;
 	struct health *health;
 	struct outside *outside;
@@ -75,7 +77,8 @@ static int load(void *data, const char *name, const char *text, json_t *changes)
 	if (err) {
 		lb_config_free(config);
 		outside_refused(a->outside);
-		log_error("%s: not loaded; what was in force stays", name);
+		log_error("%s: not %s; what was in force stays", name,
+			  text ? "applied" : "reloaded");
 		return err;
 	}
 	log_loaded(a, changes);
@@ -176,6 +179,7 @@ static void stop(struct agent *a)
 	}
 	a->leaving = true;
 	log_info("stopping");
+	notify("STOPPING=1\nSTATUS=withdrawn; waiting for packets under way");
 	outside_leave(a->outside, on_left, a);
 }
 
@@ -231,6 +235,27 @@ static int catch_signals(struct agent *a)
 		if (!a->signals[i] || event_add(a->signals[i], NULL))
 			return log_err_r(-ENOMEM, "cannot catch signals");
 	}
+	return 0;
+}
+
+/* While the loop runs, systemd hears of it. */
+static void on_watchdog(evutil_socket_t fd, short what, void *data)
+{
+	(void)fd;
+	(void)what;
+	(void)data;
+	notify("WATCHDOG=1");
+}
+
+static int feed_watchdog(struct agent *a)
+{
+	const struct timeval second = { .tv_sec = 1 };
+
+	if (!notify_has_watchdog())
+		return 0;
+	a->watchdog = event_new(a->base, -1, EV_PERSIST, on_watchdog, a);
+	if (!a->watchdog || event_add(a->watchdog, &second))
+		return log_err_r(-ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -301,6 +326,7 @@ static int set_up(struct agent *a, const struct lb_config *config)
 	if (!a->base)
 		return log_err_r(-ENOMEM, "cannot make an event loop");
 	err = catch_signals(a);
+	err = err ? err : feed_watchdog(a);
 	return err ? err : open_parts(a);
 }
 
@@ -314,6 +340,8 @@ static void tear_down(struct agent *a)
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
 		if (a->signals[i])
 			event_free(a->signals[i]);
+	if (a->watchdog)
+		event_free(a->watchdog);
 	if (a->base)
 		event_base_free(a->base);
 	if (a->lock >= 0) {
@@ -339,6 +367,7 @@ static int work(struct agent *a, struct lb_config **config)
 	if (a->dp)
 		agent_socket_record(a->options->pin_dir, a->socket);
 	log_info("ready");
+	notify("READY=1\nSTATUS=at work");
 	event_base_dispatch(a->base);
 	if (!a->err)
 		log_info("stopped%s", a->leaving || !a->dp ? "" : "; traffic flows on");

@@ -18,13 +18,13 @@
 #include "top.h"
 
 /* Terminal control (ECMA-48; 1049 and 25 are xterm's: another screen, the cursor). */
-#define ENTER	"\033[?1049h\033[?25l"
-#define LEAVE	"\033[?25h\033[?1049l"
-#define HOME	"\033[H"
-#define TO_EOL	"\033[K"
-#define TO_END	"\033[J"
-#define MIN_MS	100
-#define MAX_MS	3600000
+#define ENTER  "\033[?1049h\033[?25l"
+#define LEAVE  "\033[?25h\033[?1049l"
+#define HOME   "\033[H"
+#define TO_EOL "\033[K"
+#define TO_END "\033[J"
+#define MIN_MS 100
+#define MAX_MS 3600000
 
 static volatile sig_atomic_t ended, resized;
 
@@ -85,7 +85,8 @@ static bool wait_until(long due, bool keys, const sigset_t *open, void (*redraw)
 			redraw(data);
 		} else if (n == 0) {
 			return true;
-		} else if (n > 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q')) {
+		} else if (n > 0 &&
+			   (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q')) {
 			return false;
 		}
 	}
@@ -97,7 +98,7 @@ static void draw(void *data)
 {
 	const json_t *rates = data;
 	struct winsize size = { .ws_col = 80, .ws_row = 24 };
-	char *page = NULL, *text;
+	char *page = NULL;
 	size_t len = 0;
 	FILE *out;
 
@@ -111,11 +112,11 @@ static void draw(void *data)
 	top_print(rates, out, size.ws_col, size.ws_row);
 	fclose(out);
 	fputs(HOME, stdout);
-	for (char *at = text = page; at; at = text) {
-		text = strchr(at, '\n');
-		printf("%.*s" TO_EOL "%s", (int)(text ? text - at : (long)strlen(at)), at,
-		       text ? "\r\n" : "");
-		text += text != NULL;
+	for (const char *at = page; *at;) {
+		size_t line = strcspn(at, "\n");
+
+		printf("%.*s" TO_EOL "%s", (int)line, at, at[line] ? "\r\n" : "");
+		at += line + (at[line] != '\0');
 	}
 	fputs(TO_END, stdout);
 	fflush(stdout);
@@ -233,8 +234,10 @@ int cmd_top(const struct lbctl *ctl, int argc, char **argv)
 			top.once = true;
 		} else if (!strcmp(argv[i], "--interval") && i + 1 < argc) {
 			if (read_interval(argv[++i], &top.interval_ms))
-				return lbctl_usage("top", "\"%s\" is no interval; give 0.1 to 3600 "
-							  "seconds", argv[i]);
+				return lbctl_usage("top",
+						   "\"%s\" is no interval; give 0.1 to 3600 "
+						   "seconds",
+						   argv[i]);
 		} else {
 			return lbctl_usage("top", "cannot read \"%s\"", argv[i]);
 		}

@@ -72,7 +72,8 @@ static const struct command commands[] = {
 	{ "stats", cmd_stats, "[--watch]", "traffic by VIP and backend",
 	  "Counts since the VIP or backend was added. --watch: rates, every second, until ^C." },
 	{ "top", cmd_top, "[--once] [--interval SECONDS]", "a live view of traffic, states, drops",
-	  "The busiest first. MPTCP: share of the new connections that are MPTCP. PKT/CONN: packets "
+	  "The busiest first. MPTCP: share of the new connections that are MPTCP. PKT/CONN: "
+	  "packets "
 	  "per\n"
 	  "new connection; it falls when MPTCP connections leave the VIP for the servers' own "
 	  "addresses.\n"
@@ -105,7 +106,7 @@ static void print_help(FILE *out)
 	      "  --version\n\n"
 	      "A command may be cut short as long as it is one of a kind. Exit status: 0 ok, 1 "
 	      "usage "
-	      "or config, 2 the kernel refused.\n",
+	      "or config, 2 the kernel or lb-agent refused.\n",
 	      out);
 }
 

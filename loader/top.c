@@ -119,7 +119,7 @@ static json_t *sorted(json_t *rows)
 	for (size_t i = 0; list && i < n; i++)
 		list[i] = json_array_get(rows, i);
 	if (list)
-		qsort(list, n, sizeof(*list), by_rate);
+		qsort(list, n, sizeof(void *), by_rate);
 	for (size_t i = 0; list && i < n; i++)
 		json_array_append(out, list[i]);
 	free(list);
@@ -140,11 +140,11 @@ static json_t *drop_rates(const json_t *reasons, const json_t *before, double se
 		    !json_integer_value(json_object_get(row, "packets")))
 			continue;
 		json_array_append_new(
-			rows, json_pack("{s:O, s:f, s:O}", "reason", json_object_get(row, "reason"),
-					"packets_s",
-					grown(row, same(before, row, "reason"), "packets") /
-						seconds,
-					"packets", json_object_get(row, "packets")));
+			rows,
+			json_pack("{s:O, s:f, s:O}", "reason", json_object_get(row, "reason"),
+				  "packets_s",
+				  grown(row, same(before, row, "reason"), "packets") / seconds,
+				  "packets", json_object_get(row, "packets")));
 	}
 	return sorted(rows);
 }
@@ -163,7 +163,7 @@ json_t *top_rates(const struct top_sample *before, const struct top_sample *now)
 		json_array_append_new(backends,
 				      backend_rates(row, same(before->backends, row, "name"),
 						    same(now->states, row, "name"), seconds));
-	return json_pack("{s:f, s:O, s:o, s:o, s:o}", "seconds", seconds, "nics", now->nics,
-			 "vips", sorted(vips), "backends", sorted(backends), "drops",
+	return json_pack("{s:f, s:O, s:o, s:o, s:o}", "seconds", seconds, "nics", now->nics, "vips",
+			 sorted(vips), "backends", sorted(backends), "drops",
 			 drop_rates(now->reasons, before->reasons, seconds));
 }

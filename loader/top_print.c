@@ -46,7 +46,10 @@ static const char *number(double value, char buf[static NUMBER])
 	if (!s)
 		snprintf(buf, NUMBER, value < 9.95 && value > 0 ? "%.1f" : "%.0f", value);
 	else
-		snprintf(buf, NUMBER, value < 9.995 ? "%.2f%c" : value < 99.95 ? "%.1f%c" : "%.0f%c",
+		snprintf(buf, NUMBER,
+			 value < 9.995	 ? "%.2f%c"
+			 : value < 99.95 ? "%.1f%c"
+					 : "%.0f%c",
 			 value, suffix[s]);
 	return buf;
 }

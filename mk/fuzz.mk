@@ -9,7 +9,7 @@ SOAK_SECONDS ?= 600
 
 FUZZ_LB_SRC  := $(addprefix tests/fuzz/,fuzz_lb.c trial.c tally.c model.c model_parse.c \
 		  model_frame.c world.c world_maps.c gen.c gen_l4.c gen_mutate.c)
-FUZZ_TARGETS := $(addprefix $B/fuzz/,options config server_config netlink)
+FUZZ_TARGETS := $(addprefix $B/fuzz/,options config server_config netlink control)
 
 $B/fuzz-lb: $(call obj,$(FUZZ_LB_SRC)) $B/libloader.a $B/libmplb.a
 	$(call say,LINK,$@)
@@ -36,9 +36,12 @@ $B/fuzz/server_config: $(call fuzz_obj,tests/fuzz/fuzz_server_config.c \
 		       $(wildcard server-pm/config*.c)) $B/fuzz/libmplb.a
 $B/fuzz/netlink: $(call fuzz_obj,tests/fuzz/fuzz_netlink.c tests/fuzz/netlink_route.c) \
 		 $B/fuzz/libmplb.a
+$B/fuzz/control: $(call fuzz_obj,tests/fuzz/fuzz_control.c lb-agent/requests.c lb-agent/left.c \
+		 $(wildcard loader/config*.c)) $B/fuzz/libmplb.a
+$B/fuzz/control: LIBS := -levent
 $(FUZZ_TARGETS):
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(pkg_libs)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) $(pkg_libs)
 
 .PHONY: fuzz soak fuzzers
 fuzzers: deps-quiet

@@ -17,13 +17,18 @@ check: deps-quiet ## run all tests (root); the last line has the totals
 	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory tests
 	$(Q)tests/check.sh
 
+MANY ?= 10000
+
+many: programs ## 10,000 connections through changes and failures (root; MANY)
+	$(Q)MANY=$(MANY) MANY_INTERVAL=2 MANY_STALL=1 LIMIT=600 tests/e2e/run.sh many
+
 demo: deps-quiet ## show the main job in network namespaces (root); build/demo.json has the figures
 	$(Q)[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory programs
 	$(Q)testbed/demo.sh
 
-BENCH_SKEL := $B/tests/bench/bench.skel.h
-$B/obj/tests/bench/bench.o: $(BENCH_SKEL)
-$B/bench: $B/obj/tests/bench/bench.o $B/libloader.a $B/libmplb.a
+$B/obj/tests/bench/bench.o: $B/tests/bench/bench.skel.h
+$B/obj/tests/bench/bench_server.o: $B/tests/bench/server.skel.h
+$B/bench: $(call obj,tests/bench/bench.c tests/bench/bench_server.c) $B/libloader.a $B/libmplb.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs)
 
@@ -35,7 +40,7 @@ bench: $B/bench ## measure the cost per packet (root); a table, and build/bench.
 C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader lb-agent server-pm testbed testbed/load testbed/link \
 	    tests/unit tests/bpf tests/bench tests/fuzz tests/kernels))
 C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader lb-agent server-pm testbed/load testbed/link \
-	    tests/unit tests/bpf tests/fuzz))
+	    tests/unit tests/bpf tests/bench tests/fuzz))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
 SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
 	     tests/e2e/*.sh tests/e2e/*.bash tests/fuzz/*.sh tests/kernels/*.sh)

@@ -12,7 +12,6 @@
 #include "doctor.h"
 #include "keep.h"
 #include "lib/log.h"
-#include "lib/metrics_http.h"
 #include "metrics.h"
 #include "tc.h"
 #include "userspace.h"
@@ -32,7 +31,7 @@ struct run {
 	struct event_base *base;
 	struct event *on_term, *on_int, *on_change, *on_time;
 	struct userspace *userspace; /* NULL: the kernel manages the paths */
-	struct metrics_http *metrics; /* NULL: not served */
+	struct metrics *metrics; /* NULL: not served */
 	struct control *control;
 };
 
@@ -124,14 +123,6 @@ static void run_measure(void *ctx, struct metrics_source *out)
 	out->listeners = userspace_listeners(r->userspace);
 }
 
-static int run_write_metrics(void *ctx, struct evbuffer *out)
-{
-	struct metrics_source source = { 0 };
-
-	run_measure(ctx, &source);
-	return metrics_write(&source, out);
-}
-
 static json_t *run_report(void *ctx)
 {
 	struct metrics_source source = { 0 };
@@ -176,8 +167,7 @@ static int run_serve(struct run *r)
 
 	if (!c->metrics.family)
 		return 0;
-	return metrics_http_open(r->base, &c->metrics, c->metrics_port, run_write_metrics, r,
-				 &r->metrics);
+	return metrics_new(r->base, &c->metrics, c->metrics_port, run_measure, r, &r->metrics);
 }
 
 /* Endpoints mean nothing to connections that begin under the userspace path manager, and much to
@@ -253,7 +243,7 @@ static void free_event(struct event *event)
 static void run_free(struct run *r)
 {
 	control_free(r->control);
-	metrics_http_close(r->metrics);
+	metrics_free(r->metrics);
 	userspace_free(r->userspace);
 	free_event(r->on_term);
 	free_event(r->on_int);

@@ -3,6 +3,7 @@
 #define MPLB_SERVER_METRICS_H
 
 #include "connections.h"
+#include "lib/ip.h"
 #include "pm_engine.h"
 
 /* What a backend's metrics are made of. */
@@ -14,11 +15,20 @@ struct metrics_source {
 };
 
 struct evbuffer;
+struct event_base;
+struct metrics;
 
 /* Writes them in Prometheus' text format (version 0.0.4). 0 or -ENOMEM. */
 int metrics_write(const struct metrics_source *source, struct evbuffer *out);
 
 /* The same as JSON, for `status`: {"connections": {...}, "userspace": {...} or null}. */
 json_t *metrics_json(const struct metrics_source *source);
+
+/* Serves them over HTTP at /metrics. look fills the source for each answer. 0 with *out to be
+ * freed, or -errno, logged. */
+int metrics_new(struct event_base *base, const struct ip *addr, unsigned int port,
+		void (*look)(void *ctx, struct metrics_source *out), void *ctx,
+		struct metrics **out);
+void metrics_free(struct metrics *metrics);
 
 #endif

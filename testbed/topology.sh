@@ -183,9 +183,7 @@ lbctl() {
 #   forward=l2|ipip  outer=4|6|same (family of the backends' addresses)  mp_join=reject|hash
 #   seed=N  members="b1 b2 b3"  weight_bN=N
 lb_config() {
-	local forward=ipip outer=same mp_join=reject seed=0x5eed members="${BACKENDS[*]}"
-	# shellcheck disable=SC2034 # used by the name made of weight_ and the member's
-	local weight_b1=100 weight_b2=100 weight_b3=100 arg f
+	local forward=ipip outer=same mp_join=reject seed=0x5eed members="${BACKENDS[*]}" arg f
 
 	for arg in "$@"; do
 		local "${arg?}"
@@ -210,7 +208,7 @@ lb_config() {
 			local weight=weight_$arg
 
 			echo "      - {name: $arg, id: ${arg#b}, address: \"$("lan$f" "$arg")\"," \
-				"weight: ${!weight}}"
+				"weight: ${!weight:-100}}"
 		done
 	done
 }
@@ -271,14 +269,14 @@ server_pm() {
 }
 
 # server_config NODE: the config of server-pm on that backend, on stdout; PATH_MANAGER and
-# INITIAL_SUBFLOW are others than the usual.
+# INITIAL_SUBFLOW are others than the usual, DECAPSULATE is more, as in ", mtu: 0".
 server_config() {
 	cat <<-END
 		vips: [$VIP4, "$VIP6"]
 		dedicated: [$(own4 "$1"), "$(own6 "$1")"]
 		path_manager: ${PATH_MANAGER:-kernel}
 		initial_subflow: ${INITIAL_SUBFLOW:-backup}
-		decapsulate: {device: eth0}
+		decapsulate: {device: eth0${DECAPSULATE:-}}
 		balancers: [10.0.0.2, "fd00::2", 10.0.0.3, "fd00::3"]
 	END
 }

@@ -85,6 +85,9 @@ int endpoint_socket(int family, int proto, const struct endpoint *bind_to)
 	if (!bind_to)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* Port 0: the kernel finds one that is free towards the peer, not one that nobody uses. */
+	if (proto != IPPROTO_UDP && !endpoint_port(bind_to))
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind(fd, (const void *)&bind_to->addr, bind_to->len)) {

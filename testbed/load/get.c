@@ -8,6 +8,8 @@
 
 #include "lib/log.h"
 
+#define GET_COUNT_MAX 1000000
+
 static const struct option get_options[] = {
 	{ "--connect", OPTION_TEXT, offsetof(struct get, connect), "ADDR:PORT", "the server" },
 	{ "--source", OPTION_TEXT, offsetof(struct get, source), "ADDR", "bind to this address" },
@@ -27,6 +29,9 @@ static const struct option get_options[] = {
 	{ "--gap", OPTION_SECONDS, offsetof(struct get, gap), "S", "between requests" },
 	{ "--timeout", OPTION_SECONDS, offsetof(struct get, timeout), "S",
 	  "for a whole connection, default 60" },
+	{ "--for", OPTION_SECONDS, offsetof(struct get, during), "S",
+	  "what ends is followed by another, for S; --count is the most that are begun, default "
+	  "1M" },
 	{ "--stall", OPTION_SECONDS, offsetof(struct get, stall), "S",
 	  "give up when nothing comes for so long, default 10" },
 	{ "--mark", OPTION_NUMBER, offsetof(struct get, mark), "N",
@@ -42,8 +47,20 @@ static const struct option get_options[] = {
 static void get_begin_more(struct get *get)
 {
 	/* A connection that fails at once counts as ended inside get_conn_begin(). */
-	while (get->begun < get->count && get->begun - get->ended < get->parallel)
-		get_conn_begin(&get->conns[get->begun++]);
+	while (get->begun < get->count && get->begun - get->ended < get->parallel) {
+		struct get_conn *conn = calloc(1, sizeof(*conn));
+
+		if (!conn) {
+			log_error("out of memory after %llu connections", get->begun);
+			event_base_loopbreak(get->base);
+			return;
+		}
+		conn->get = get;
+		conn->seed = get->seed + get->begun;
+		get->conns[get->begun++] = conn;
+		series_add(&get->series_begun, load_now() - get->began, 1);
+		get_conn_begin(conn);
+	}
 }
 
 static void get_begin(evutil_socket_t fd, short what, void *arg)
@@ -53,44 +70,72 @@ static void get_begin(evutil_socket_t fd, short what, void *arg)
 	get_begin_more(arg);
 }
 
-void get_ended(struct get *get)
+void get_ended(struct get *get, const struct get_conn *conn)
 {
-	static const struct timeval at_once = { 0 };
+	/* Whoever is refused does not come back at once. */
+	static const struct timeval at_once = { 0 }, later = { .tv_usec = 100000 };
+	bool ok = conn->error == GET_E_NONE;
 
 	get->ended++;
+	if (conn->error != GET_E_STOPPED)
+		series_add(ok ? &get->series_ok : &get->series_failed, conn->ended - get->began, 1);
 	if (get->ended == get->count)
 		event_base_loopbreak(get->base);
 	else if (get->begun < get->count)
-		event_base_once(get->base, -1, EV_TIMEOUT, get_begin, get, &at_once);
+		event_base_once(get->base, -1, EV_TIMEOUT, get_begin, get,
+				ok || !(get->during > 0) ? &at_once : &later);
+}
+
+static void get_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(((struct get *)arg)->base);
+}
+
+static void get_loop(struct get *get)
+{
+	struct timeval during = { .tv_sec = (time_t)get->during };
+
+	during.tv_usec = (suseconds_t)((get->during - (double)during.tv_sec) * 1e6);
+	get->began = load_now();
+	if (get->during > 0)
+		event_base_once(get->base, -1, EV_TIMEOUT, get_over, get, &during);
+	get_begin_more(get);
+	if (get->ended < get->count)
+		event_base_dispatch(get->base);
+	/* Nothing is begun any more. */
+	if (get->during > 0)
+		get->count = get->begun;
+	for (unsigned long long i = 0; i < get->begun; i++)
+		get_conn_stop(get->conns[i], GET_E_STOPPED);
 }
 
 static int get_tcp_run(struct get *get)
 {
-	double began = load_now();
 	json_t *report;
 	int code;
 
-	get->conns = calloc(get->count, sizeof(*get->conns));
+	if (load_descriptors(get->parallel + 64))
+		return 2;
+	get->conns = calloc(get->count, sizeof(struct get_conn *));
 	if (!get->conns) {
 		log_error("out of memory for %llu connections", get->count);
 		return 2;
 	}
-	for (unsigned long long i = 0; i < get->count; i++) {
-		get->conns[i].get = get;
-		get->conns[i].seed = get->seed + i;
-	}
-	get_begin_more(get);
-	if (get->ended < get->count)
-		event_base_dispatch(get->base);
-	for (unsigned long long i = 0; i < get->count; i++) {
-		if (get->conns[i].state != GET_DONE)
-			get_conn_stop(&get->conns[i], GET_E_STOPPED);
-	}
-	report = get_report(get, load_now() - began);
+	get_loop(get);
+	report = get_report(get);
 	get_print(report, get->json);
 	code = json_is_true(json_object_get(report, "all_ok")) ? 0 : 1;
 	json_decref(report);
+	for (unsigned long long i = 0; i < get->begun; i++)
+		free(get->conns[i]);
 	free(get->conns);
+	series_free(&get->series_bytes);
+	series_free(&get->series_begun);
+	series_free(&get->series_ok);
+	series_free(&get->series_failed);
+	series_named_free(&get->series_server);
 	return code;
 }
 
@@ -98,7 +143,6 @@ static int get_run(int argc, char **argv)
 {
 	struct get get = { .proto = IPPROTO_TCP,
 			   .bytes = 1000,
-			   .count = 1,
 			   .parallel = 1,
 			   .seed = 1,
 			   .requests = 1,
@@ -108,9 +152,15 @@ static int get_run(int argc, char **argv)
 
 	if (options_read(get_options, &get, argc, argv))
 		return 1;
-	if (!get.connect || !get.count || get.count > 1000000 || !get.parallel || !get.requests) {
+	if (!get.count)
+		get.count = get.during > 0 ? GET_COUNT_MAX : 1;
+	if (!get.connect || get.count > GET_COUNT_MAX || !get.parallel || !get.requests) {
 		log_error("get: --connect is needed; --count (at most 1M), --parallel and "
 			  "--requests are at least 1");
+		return 1;
+	}
+	if (get.udp && get.during > 0) {
+		log_error("get: --for is for connections, not for --udp");
 		return 1;
 	}
 	if (endpoint_parse(get.connect, &get.peer) ||

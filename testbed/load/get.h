@@ -11,6 +11,7 @@
 #include "load.h"
 #include "mptcp_info.h"
 #include "pattern.h"
+#include "series.h"
 
 /* What the command line asks for. */
 struct get {
@@ -18,10 +19,13 @@ struct get {
 	int proto;
 	bool udp, put, json;
 	unsigned long long bytes, count, parallel, seed, rate, requests, mark;
-	double timeout, stall, gap, join_first, hold_until_joined;
+	double timeout, stall, gap, join_first, hold_until_joined, during;
 	struct endpoint peer, bind;
 	struct event_base *base;
-	struct get_conn *conns;
+	struct get_conn **conns; /* those begun */
+	double began; /* load_now() */
+	struct series series_bytes, series_begun, series_ok, series_failed;
+	struct series_named *series_server; /* bytes, by server */
 	unsigned long long begun, ended, marked, joined_first;
 };
 
@@ -66,6 +70,8 @@ struct get_conn {
 	enum get_error error;
 	uint64_t seed, want, done; /* of the request under way */
 	uint64_t sent, total; /* handed to the socket; received or confirmed over all requests */
+	uint64_t counted; /* of an upload, in the series */
+	struct series *server_bytes;
 	unsigned long long requests; /* finished */
 	bool named, marked, answered; /* the answer's first line has come */
 	char server[LOAD_LINE_MAX], sha256[PATTERN_HEX];
@@ -73,15 +79,16 @@ struct get_conn {
 	struct endpoint local;
 	struct mptcp_history mptcp;
 	double began, connected, transfer, ended, progress, looked, until;
+	double pause; /* the longest time without progress in a transfer, s */
 };
 
 /* get_conn.c: one connection. get_ended() is called once it is over. */
 void get_conn_begin(struct get_conn *conn);
 void get_conn_stop(struct get_conn *conn, enum get_error error);
 /* get.c */
-void get_ended(struct get *get);
+void get_ended(struct get *get, const struct get_conn *conn);
 /* get_report.c: everything about all connections. */
-json_t *get_report(const struct get *get, double seconds);
+json_t *get_report(const struct get *get);
 void get_print(const json_t *report, bool json);
 /* get_udp.c: datagrams instead. Returns the exit code. */
 int get_udp_run(struct get *get);

@@ -16,11 +16,42 @@
 #define GET_WARM_BYTES 64
 #define GET_PUT_BUFFER ((size_t)4 * PATTERN_CHUNK)
 
+static void get_count_bytes(struct get_conn *conn, uint64_t bytes)
+{
+	double at = load_now() - conn->get->began;
+
+	series_add(&conn->get->series_bytes, at, bytes);
+	if (conn->server_bytes)
+		series_add(conn->server_bytes, at, bytes);
+}
+
+/* Of an upload: what has been handed to the kernel since the last look. */
+static void get_count_upload(struct get_conn *conn)
+{
+	size_t here = evbuffer_get_length(bufferevent_get_output(conn->bev));
+	uint64_t sent = conn->sent > here ? conn->sent - here : 0;
+
+	if (sent <= conn->counted)
+		return;
+	get_count_bytes(conn, sent - conn->counted);
+	conn->counted = sent;
+}
+
+static void get_progress(struct get_conn *conn)
+{
+	double now = load_now();
+
+	if (conn->state == GET_TRANSFER && now - conn->progress > conn->pause)
+		conn->pause = now - conn->progress;
+	conn->progress = now;
+}
+
 void get_conn_stop(struct get_conn *conn, enum get_error error)
 {
 	if (conn->state == GET_DONE)
 		return;
-	conn->ended = load_now();
+	get_progress(conn);
+	conn->ended = conn->progress;
 	if (conn->bev && conn->connected && conn->get->proto == IPPROTO_MPTCP)
 		mptcp_look(bufferevent_getfd(conn->bev), &conn->get->peer, &conn->mptcp);
 	if (conn->tick)
@@ -35,7 +66,7 @@ void get_conn_stop(struct get_conn *conn, enum get_error error)
 	conn->bev = NULL;
 	conn->error = error;
 	conn->state = GET_DONE;
-	get_ended(conn->get);
+	get_ended(conn->get, conn);
 }
 
 static enum get_error get_error_of(const struct get_conn *conn, int err)
@@ -74,7 +105,7 @@ static void get_fill(struct get_conn *conn)
 		evbuffer_add(out, chunk, len);
 		pattern_check_add(&conn->check, conn->seed, conn->sent, chunk, len);
 		conn->sent += len;
-		conn->progress = load_now();
+		get_progress(conn);
 	}
 }
 
@@ -85,7 +116,7 @@ static void get_ask(struct get_conn *conn, enum get_state state, uint64_t bytes)
 
 	conn->state = state;
 	conn->want = bytes;
-	conn->done = conn->sent = 0;
+	conn->done = conn->sent = conn->counted = 0;
 	conn->answered = false;
 	conn->transfer = conn->progress = load_now();
 	evbuffer_add_printf(out, "%s %" PRIu64 " %" PRIu64, put ? "PUT" : "GET", bytes, conn->seed);
@@ -135,13 +166,16 @@ static enum get_error get_line(struct get_conn *conn, const char *line)
 		return GET_E_PROTOCOL;
 	if (conn->named && strcmp(conn->server, name) != 0)
 		return GET_E_MOVED;
+	if (!conn->named)
+		conn->server_bytes = series_of(&conn->get->series_server, name);
 	strcpy(conn->server, name);
 	conn->named = conn->answered = true;
 	if (!conn->get->put || conn->state != GET_TRANSFER)
 		return fields == 1 ? GET_E_NONE : GET_E_PROTOCOL;
 	if (fields != 3)
 		return GET_E_PROTOCOL;
-	conn->done = conn->want;
+	get_count_bytes(conn, conn->want - conn->counted);
+	conn->counted = conn->done = conn->want;
 	conn->total += conn->want;
 	return strcmp(verdict, "ok") != 0 ? GET_E_CORRUPT : GET_E_NONE;
 }
@@ -169,8 +203,10 @@ static void get_take(struct get_conn *conn, struct evbuffer *in)
 		len = (size_t)evbuffer_remove(in, chunk, len);
 		pattern_check_add(&conn->check, conn->seed, conn->done, chunk, len);
 		conn->done += len;
-		if (conn->state == GET_TRANSFER)
-			conn->total += len;
+		if (conn->state != GET_TRANSFER)
+			continue;
+		conn->total += len;
+		get_count_bytes(conn, len);
 	}
 	get_mark(conn);
 }
@@ -182,7 +218,7 @@ static void get_read(struct bufferevent *bev, void *arg)
 	enum get_error error;
 	char *line;
 
-	conn->progress = load_now();
+	get_progress(conn);
 	if (conn->state != GET_WARM && conn->state != GET_TRANSFER) {
 		get_conn_stop(conn, GET_E_PROTOCOL);
 		return;
@@ -280,6 +316,8 @@ static void get_tick(evutil_socket_t fd, short what, void *arg)
 		get_ask(conn, GET_TRANSFER, get->bytes);
 	else if (conn->state == GET_TRANSFER && get->put && get->rate)
 		get_fill(conn);
+	if (conn->state == GET_TRANSFER && get->put)
+		get_count_upload(conn);
 	waits = conn->state == GET_CONNECTING || conn->state == GET_WARM ||
 		conn->state == GET_TRANSFER;
 	if (waits && now - conn->progress > get->stall)

@@ -30,8 +30,9 @@ static json_t *get_report_conn(const struct get_conn *conn)
 	json_object_set_new(row, "connect_seconds",
 			    conn->connected > 0 ? json_real(conn->connected - conn->began)
 						: json_null());
-	json_object_set_new(row, "seconds",
-			    json_real(conn->began > 0 ? conn->ended - conn->began : 0));
+	json_object_set_new(row, "began", json_real(conn->began - get->began));
+	json_object_set_new(row, "seconds", json_real(conn->ended - conn->began));
+	json_object_set_new(row, "pause_seconds", json_real(conn->pause));
 	if (get->proto == IPPROTO_MPTCP)
 		mptcp_report(&conn->mptcp, row);
 	return row;
@@ -49,8 +50,8 @@ static void get_report_paths(const struct get *get, json_t *report)
 {
 	uint64_t vip = 0, dedicated = 0;
 
-	for (unsigned long long i = 0; i < get->count; i++) {
-		const struct mptcp_history *mptcp = &get->conns[i].mptcp;
+	for (unsigned long long i = 0; i < get->begun; i++) {
+		const struct mptcp_history *mptcp = &get->conns[i]->mptcp;
 
 		for (size_t f = 0; f < mptcp->n; f++) {
 			const struct mptcp_flow *flow = &mptcp->flow[f];
@@ -66,24 +67,38 @@ static void get_report_paths(const struct get *get, json_t *report)
 	json_object_set_new(report, "bytes_dedicated", json_integer((json_int_t)dedicated));
 }
 
-json_t *get_report(const struct get *get, double seconds)
+static json_t *get_report_series(const struct get *get, double seconds)
 {
+	return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "step", SERIES_STEP, "bytes",
+			 series_json(&get->series_bytes, seconds), "begun",
+			 series_json(&get->series_begun, seconds), "ok",
+			 series_json(&get->series_ok, seconds), "failed",
+			 series_json(&get->series_failed, seconds), "bytes_by_server",
+			 series_named_json(get->series_server, seconds));
+}
+
+json_t *get_report(const struct get *get)
+{
+	double seconds = load_now() - get->began, pause = 0;
 	json_t *report = json_object(), *servers = json_object(), *errors = json_object();
 	json_t *conns = json_array();
-	json_int_t ok = 0, joined = 0, joined_vip = 0, fallback = 0, bytes = 0;
+	json_int_t ok = 0, stopped = 0, joined = 0, joined_vip = 0, fallback = 0, bytes = 0;
 
-	for (unsigned long long i = 0; i < get->count; i++) {
-		const struct get_conn *conn = &get->conns[i];
+	for (unsigned long long i = 0; i < get->begun; i++) {
+		const struct get_conn *conn = get->conns[i];
 
 		json_array_append_new(conns, get_report_conn(conn));
 		bytes += (json_int_t)conn->total;
 		ok += conn->error == GET_E_NONE;
+		stopped += conn->error == GET_E_STOPPED;
+		if (conn->pause > pause)
+			pause = conn->pause;
 		joined += mptcp_joined(&conn->mptcp);
 		joined_vip += mptcp_joined_peer(&conn->mptcp);
 		fallback += conn->mptcp.fallback;
 		if (conn->named)
 			get_count(servers, conn->server);
-		if (conn->error != GET_E_NONE)
+		if (conn->error != GET_E_NONE && !(get->during > 0 && conn->error == GET_E_STOPPED))
 			get_count(errors, get_error_name[conn->error]);
 	}
 	json_object_set_new(report, "connect", json_string(get->connect));
@@ -91,11 +106,18 @@ json_t *get_report(const struct get *get, double seconds)
 			    json_string(get->proto == IPPROTO_MPTCP ? "mptcp" : "tcp"));
 	json_object_set_new(report, "count", json_integer((json_int_t)get->count));
 	json_object_set_new(report, "ok", json_integer(ok));
-	json_object_set_new(report, "all_ok", json_boolean(ok == (json_int_t)get->count));
+	json_object_set_new(report, "stopped", json_integer(stopped));
+	/* With --for, what is under way at its end is no failure. */
+	json_object_set_new(
+		report, "all_ok",
+		json_boolean(ok + (get->during > 0 ? stopped : 0) == (json_int_t)get->count));
 	json_object_set_new(report, "errors", errors);
 	json_object_set_new(report, "servers", servers);
 	json_object_set_new(report, "bytes", json_integer(bytes));
+	json_object_set_new(report, "began_unix_ms",
+			    json_integer((json_int_t)(load_clock(get->began) * 1e3)));
 	json_object_set_new(report, "seconds", json_real(seconds));
+	json_object_set_new(report, "pause_max_seconds", json_real(pause));
 	json_object_set_new(report, "goodput_mbit",
 			    json_real(seconds > 0 ? (double)bytes * 8 / seconds / 1e6 : 0));
 	if (get->proto == IPPROTO_MPTCP) {
@@ -104,6 +126,7 @@ json_t *get_report(const struct get *get, double seconds)
 		json_object_set_new(report, "fallback", json_integer(fallback));
 		get_report_paths(get, report);
 	}
+	json_object_set_new(report, "series", get_report_series(get, seconds));
 	json_object_set_new(report, "connections", conns);
 	return report;
 }

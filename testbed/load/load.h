@@ -8,7 +8,7 @@
 #include "options.h"
 
 /*
- * The protocol between serve and get, a line per request, several per connection:
+ * The protocol between serve and get or hold, a line per request, several per connection:
  *
  *   GET BYTES SEED [RATE]   answer: "NAME\n", then BYTES of the pattern of SEED, at most RATE
  *                           bytes a second
@@ -26,14 +26,19 @@ struct load_command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct load_command load_serve, load_get, load_join_vip;
+extern const struct load_command load_serve, load_get, load_hold, load_join_vip;
 
 /* An event loop that SIGINT and SIGTERM end. NULL, logged, where there is no memory. */
 struct event_base *load_loop_new(void);
 void load_loop_free(struct event_base *base);
 
-/* Seconds on the monotonic clock. */
+/* Seconds on the monotonic clock; and that moment in seconds since 1970. */
 double load_now(void);
+double load_clock(double now);
+
+/* Raises the limit of open descriptors to so many, or, with 0, to what the kernel lets us have.
+ * 0, or -EPERM, logged: it cannot be raised so far. */
+int load_descriptors(unsigned long long need);
 
 /* How much of a stream of bytes/s may have been sent after so many seconds; rate 0: everything.
  * A quarter of a second's worth is always allowed, so that a stream starts at once. */

@@ -2,18 +2,17 @@
 /* mplb-load: servers and clients whose every byte is verified, for the testbed and the tests. */
 #include "load.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "lib/log.h"
 
 static const struct load_command *const load_commands[] = {
-	&load_serve,
-	&load_get,
-	&load_join_vip,
-	NULL,
+	&load_serve, &load_get, &load_hold, &load_join_vip, NULL,
 };
 
 static struct event *load_signals[2];
@@ -62,6 +61,49 @@ double load_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double load_clock(double now)
+{
+	struct timespec clock;
+
+	clock_gettime(CLOCK_REALTIME, &clock);
+	return (double)clock.tv_sec + (double)clock.tv_nsec / 1e9 - (load_now() - now);
+}
+
+/* Root may go beyond its hard limit, up to fs.nr_open. */
+static rlim_t load_descriptors_max(void)
+{
+	unsigned long long max = 0;
+	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+
+	if (file && fscanf(file, "%llu", &max) != 1)
+		max = 0;
+	if (file)
+		fclose(file);
+	return max;
+}
+
+int load_descriptors(unsigned long long need)
+{
+	rlim_t max = load_descriptors_max();
+	struct rlimit limit, want;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (need && need <= limit.rlim_cur)
+		return 0;
+	want.rlim_cur = want.rlim_max = need ? need : max;
+	if (want.rlim_max < limit.rlim_max)
+		want.rlim_max = limit.rlim_max;
+	if (max && want.rlim_cur <= max && !setrlimit(RLIMIT_NOFILE, &want))
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	if (!setrlimit(RLIMIT_NOFILE, &limit) && need <= limit.rlim_cur)
+		return 0;
+	return log_err_r(-EPERM,
+			 "%llu open descriptors are needed, %llu allowed: raise the limit "
+			 "(ulimit -Hn), or have CAP_SYS_RESOURCE",
+			 need, (unsigned long long)limit.rlim_max);
 }
 
 uint64_t load_allowance(uint64_t rate, double seconds)

@@ -269,6 +269,7 @@ static int serve_run(int argc, char **argv)
 		log_error("serve: --name and --listen are needed");
 		return 1;
 	}
+	load_descriptors(0);
 	serve.base = load_loop_new();
 	if (!serve.base)
 		return 2;
@@ -284,7 +285,7 @@ static int serve_run(int argc, char **argv)
 
 const struct load_command load_serve = {
 	"serve",
-	"a server for get",
+	"a server for get and hold",
 	serve_options,
 	serve_run,
 };

@@ -4,6 +4,8 @@
  * median of several runs. Every figure stands beside the floor measured in the
  * same run; compare ratios and differences, not single figures of two machines.
  */
+#include "bench.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
@@ -33,8 +35,6 @@
 #include "mplb/hash.h"
 #include "tests/bench/bench.skel.h"
 
-#define RUNS	    11
-#define REPEAT	    1000000
 #define LIVE_RUNS   7
 #define LIVE_REPEAT 2000000
 #define BACKENDS    10
@@ -229,13 +229,52 @@ static int load(struct bench_bpf *skel, const struct bench_case *c, size_t len, 
 	return err;
 }
 
+int bench_run(int prog, const char *name, const void *frame, size_t len, int verdict,
+	      __u32 ns[static RUNS])
+{
+	__u8 out[512];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .data_out = out, .repeat = REPEAT);
+
+	for (int run = 0; run <= RUNS; run++) {
+		opts.data_size_out = sizeof(out);
+		if (bpf_prog_test_run_opts(prog, &opts))
+			return -errno;
+		if ((int)opts.retval != verdict)
+			return log_err_r(-EPROTO, "%s: verdict %u, not %d", name, opts.retval,
+					 verdict);
+		if (run) /* the first warms up */
+			ns[run - 1] = opts.duration;
+	}
+	qsort(ns, RUNS, sizeof(*ns), compare);
+	return 0;
+}
+
+void bench_row(json_t *rows, const char *name, const __u32 ns[static RUNS])
+{
+	json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i}", "case", name, "ns",
+					      (int)ns[RUNS / 2], "min", (int)ns[0], "max",
+					      (int)ns[RUNS - 1]));
+}
+
+void bench_compare(json_t *rows, size_t floor)
+{
+	json_int_t least = json_integer_value(json_object_get(json_array_get(rows, floor), "ns"));
+
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		json_t *row = json_array_get(rows, i);
+		json_int_t ns = json_integer_value(json_object_get(row, "ns"));
+
+		json_object_set_new(row, "over_floor", json_integer(ns - least));
+		json_object_set_new(row, "ratio", json_real((double)ns / (double)least));
+	}
+}
+
 /* Runs one case. ns[]: sorted. 0 or -errno, logged. */
 static int measure(const struct bench_case *c, __u32 ns[static RUNS])
 {
-	__u8 frame[256], out[512];
+	__u8 frame[256];
 	size_t len = make_frame(c, frame);
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
-		    .data_out = out, .repeat = REPEAT);
 	struct bpf_program *programs[LB + 1];
 	struct bench_bpf *skel = bench_bpf__open();
 	int err;
@@ -248,19 +287,10 @@ static int measure(const struct bench_case *c, __u32 ns[static RUNS])
 	programs[SWAP] = skel->progs.bench_swap;
 	programs[PUSH] = skel->progs.bench_push;
 	programs[LB] = skel->progs.bench_lb;
-	for (int run = 0; !err && run <= RUNS; run++) {
-		opts.data_size_out = sizeof(out);
-		if (bpf_prog_test_run_opts(bpf_program__fd(programs[c->program]), &opts))
-			err = -errno;
-		else if ((int)opts.retval != c->verdict)
-			err = log_err_r(-EPROTO, "%s: verdict %u, not %d", c->name, opts.retval,
-					c->verdict);
-		else if (run) /* the first warms up */
-			ns[run - 1] = opts.duration;
-	}
 	if (!err)
-		qsort(ns, RUNS, sizeof(*ns), compare);
-	else
+		err = bench_run(bpf_program__fd(programs[c->program]), c->name, frame, len,
+				c->verdict, ns);
+	if (err)
 		log_error("%s: %s%s", c->name, strerror(-err),
 			  err == -EPERM ? "; run as root" : "");
 	bench_bpf__destroy(skel);
@@ -352,9 +382,19 @@ int main(int argc, char **argv)
 		{ "of_tx", "OF XDP_TX" },
 		{ NULL, NULL },
 	};
-	json_t *rows = json_array(), *all, *live;
+	static const struct out_column server_columns[] = {
+		{ "case", "THE BACKEND'S PROGRAM" },
+		{ "ns", "NS/PACKET" },
+		{ "min", "MIN" },
+		{ "max", "MAX" },
+		{ "over_floor", "OVER FLOOR" },
+		{ "ratio", "X FLOOR" },
+		{ NULL, NULL },
+	};
+	json_t *rows = json_array(), *all, *live, *server;
 	struct utsname uts;
-	__u32 ns[RUNS], floor = 0;
+	size_t floor = 0;
+	__u32 ns[RUNS];
 
 	log_init("bench", LOG_WARN);
 	log_bpf_init();
@@ -365,26 +405,26 @@ int main(int argc, char **argv)
 			return 1;
 		}
 		if (cases[i].program == SWAP)
-			floor = ns[RUNS / 2];
-		json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i}", "case", cases[i].name,
-						      "ns", (int)ns[RUNS / 2], "min", (int)ns[0],
-						      "max", (int)ns[RUNS - 1]));
+			floor = i;
+		bench_row(rows, cases[i].name, ns);
 	}
-	for (size_t i = 0; i < N_CASES; i++) {
-		json_t *row = json_array_get(rows, i);
-		int median = (int)json_integer_value(json_object_get(row, "ns"));
-
-		json_object_set_new(row, "over_floor", json_integer(median - (int)floor));
-		json_object_set_new(row, "ratio", json_real((double)median / floor));
-	}
+	bench_compare(rows, floor);
 	printf("kernel %s, median of %d runs of %d packets; floor: swapped MACs\n\n", uts.release,
 	       RUNS, REPEAT);
 	out_table(rows, columns);
 	putchar('\n');
 	live = bench_live();
 	out_table(live, live_columns);
-	all = json_pack("{s:s, s:i, s:i, s:o, s:o}", "kernel", uts.release, "runs", RUNS, "repeat",
-			REPEAT, "cases", rows, "live", live);
+	putchar('\n');
+	server = bench_server();
+	if (!server) {
+		json_decref(rows);
+		json_decref(live);
+		return 1;
+	}
+	out_table(server, server_columns);
+	all = json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "kernel", uts.release, "runs", RUNS,
+			"repeat", REPEAT, "cases", rows, "live", live, "server", server);
 	if (argc > 1 && json_dump_file(all, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
 		log_error("%s: cannot write", argv[1]);
 	json_decref(all);

@@ -3,8 +3,12 @@
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include <bpf/libbpf.h>
+#include "bpf/lb.skel.h"
 #include "site.h"
 
 #define PASS(name) XDP_PASS, MPLB_R_##name
@@ -467,5 +471,42 @@ Test(lb_icmp, too_big_rate)
 	cr_expect_geq(after.reason[MPLB_R_TOO_BIG_ANSWERED], MPLB_ICMP_BURST);
 	cr_expect_leq(after.reason[MPLB_R_TOO_BIG_ANSWERED],
 		      MPLB_ICMP_BURST + (ms + 1) * MPLB_ICMP_RATE / 1000);
+	rig_close(&rig);
+}
+
+/* The budgets of all CPUs, to be freed. */
+static struct mplb_icmp_budget *budgets(size_t *bytes)
+{
+	size_t size = (size_t)libbpf_num_possible_cpus() * sizeof(struct mplb_icmp_budget);
+	void *all = calloc(1, size);
+	__u32 zero = 0;
+
+	cr_assert(all && !bpf_map__lookup_elem(rig.skel->maps.mplb_icmp_budget, &zero, sizeof(zero),
+					       all, size, 0));
+	*bytes = size;
+	return all;
+}
+
+/* What is explained is answered like any other, and takes nothing of the budget. */
+Test(lb_icmp, explained_too_big)
+{
+	const struct packet p = { .dst = SMALL6_6, .payload = 900 };
+	struct mplb_icmp_budget *before, *after;
+	struct rig_result result;
+	struct frame in;
+	size_t bytes;
+
+	site_open(&rig);
+	packet_build(&p, &in);
+	before = budgets(&bytes);
+	for (int i = 0; i < 3; i++) {
+		rig_explain(&rig, &in, &result);
+		cr_expect_eq(result.verdict, XDP_TX);
+		cr_expect_eq(result.trace.reason, MPLB_R_TOO_BIG_ANSWERED);
+	}
+	after = budgets(&bytes);
+	cr_expect_eq(memcmp(before, after, bytes), 0);
+	free(before);
+	free(after);
 	rig_close(&rig);
 }

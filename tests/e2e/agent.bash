@@ -14,6 +14,13 @@ agent_run() {
 	ready agent
 }
 
+# agent_stop: and nothing was found by a sanitizer, where it was built with one.
+agent_stop() {
+	stop agent
+	! grep -E 'Sanitizer|runtime error' "$TESTBED_DIR/agent.err" ||
+		fail "lb-agent ends" "a sanitizer found something"
+}
+
 # starts WHAT [CONFIG]: it does.
 starts() {
 	if agent_run "${@:2}"; then

@@ -93,7 +93,7 @@ holds "the agent's own config is back" await 5 told 'add backend servers4/b3'
 equal "orders stay" "$(marks b2),$(marks b1)" "drain,weight"
 rm "$TESTBED_DIR/lb.yaml"
 kill -HUP "${TESTBED_PID[agent]}"
-holds "a config that vanished: refused" await 5 told 'lb.yaml: not loaded; what was in force stays'
+holds "a config that vanished: refused" await 5 told 'lb.yaml: not reloaded; what was in force stays'
 equal "and nothing changed" "$(marks b2),$(marks b1)" "drain,weight"
 lb_config forward=gue outer=4 >"$TESTBED_DIR/lb.yaml"
 fails "settle" 0 'servers4/b2 +base weight 100 -> 0' lbctl settle
@@ -172,7 +172,7 @@ table() {
 	lbctl -j show backend | jq -c '[.[] | [.name, .state, .weight, .base_weight, .prev_weight, .marks]]'
 }
 before=$(table)
-stop agent
+agent_stop
 holds "the socket is gone" test ! -e "$SOCKET"
 equal "no agent: lbctl does it" "$(lbctl -j drain b3 | jq -r '.[0].name')" servers4/b3
 fails "no agent: what only it knows" 2 'no lb-agent runs here' lbctl show settle
@@ -186,7 +186,7 @@ equal "orders are still there" "$(table)" "$before"
 stop agent KILL
 starts "killed, it starts again"
 equal "orders are still there" "$(table)" "$before"
-stop agent
+agent_stop
 # As after a reboot: the maps are gone.
 quietly lbctl detach all
 quietly lbctl attach eth0 mode native
@@ -196,13 +196,13 @@ equal "and carried out" "$(marks b2),$(marks b1),$(backend b1 .weight)" "drain,w
 quietly lbctl undrain b2
 quietly lbctl weight b1 config
 equal "none is left on disk" "$(jq -c .orders "$STATE")" '[]'
-stop agent
+agent_stop
 quietly lbctl detach all
 quietly lbctl attach eth0 mode native
 echo '{"version": 1, "orders": [7]}' >"$STATE"
 starts "a state file that makes no sense is no reason not to run"
 holds "it is said" told 'orders.json: makes no sense'
-stop agent
+agent_stop
 mkdir "$TESTBED_DIR/full"
 mount -t tmpfs -o size=4k tmpfs "$TESTBED_DIR/full"
 head -c 4096 /dev/zero >"$TESTBED_DIR/full/filler" 2>/dev/null || true
@@ -214,7 +214,7 @@ rm "$TESTBED_DIR/full/filler"
 quietly lbctl weight b1 7
 equal "with room again, all are on disk" "$(jq -c '[.orders[].backend]' "$TESTBED_DIR/full/orders.json")" \
 	'["b1","b2"]'
-stop agent
+agent_stop
 umount "$TESTBED_DIR/full"
 
 wait "$slow" || true
@@ -240,6 +240,6 @@ equal "another one begins the time anew" "$(lbctl -j show pool | jq '.[0].settle
 holds "settled by itself" await 5 settled
 holds "and said" told 'pool servers4: settled'
 equal "the order stays" "$(marks b2)" drain
-stop agent
+agent_stop
 holds "detach all, with an agent's folder there" lbctl detach all
 conclude

@@ -71,5 +71,5 @@ finish fresh $((KILLS * 2 + 20)) || true
 served fresh "new connections are served"
 equal "the balancer lost no packet" "$(drops DROP)" 0
 equal "and met no inconsistent table" "$(drops table_inconsistent)" 0
-stop agent
+agent_stop
 conclude

@@ -85,5 +85,5 @@ fails "in JSON" 2 '"empty": false' lbctl -j drain b2 wait
 fails "no such word" 1 'no word "now"' lbctl drain b2 now
 fails "no such time" 1 'no time such as' lbctl drain b2 deadline soon
 equal "the balancer lost no packet" "$(drops DROP)" 0
-stop agent
+agent_stop
 conclude

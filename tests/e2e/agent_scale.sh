@@ -92,5 +92,5 @@ at_most "one weight is changed (ms)" "$weight" 150
 finish on 40 || true
 served on "connections go on meanwhile"
 equal "the balancer lost no packet" "$(drops DROP)" 0
-stop agent
+agent_stop
 conclude

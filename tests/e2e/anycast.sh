@@ -17,6 +17,7 @@
 
 DIRECT=198.51.100.9
 HOLD=1		# s
+PROBES="interval: 200ms, timeout: 150ms, rise: 2, fall: 2"
 SLACK=2500	# ms beyond what is to be: a busy machine's, not ours
 
 # now: milliseconds.
@@ -71,8 +72,8 @@ announced() {
 
 # lb_yaml [NAME...]: the balancer's config, announcing these.
 lb_yaml() {
-	lb_config forward=gue
-	anycast_config lb "$@" hold_down=${HOLD}s drain_time=1s
+	lb_config forward=gue | sed "/forward:/a\\    health: {type: tcp, $PROBES}"
+	anycast_config lb "$@" hold_down=${HOLD}s drain_time=3s min_healthy=3
 	echo 'metrics: {listen: "127.0.0.1:9180"}'
 }
 
@@ -82,7 +83,7 @@ server_yaml() {
 		vips: [{name: direct, address: $DIRECT, port: 80, protocol: tcp, pool: self}]
 		pools:
 		  - name: self
-		    health: {type: tcp, interval: 200ms, timeout: 150ms, rise: 2, fall: 2}
+		    health: {type: tcp, $PROBES}
 		    backends: [{name: $1, id: 1, address: "$(lan4 "$1")"}]
 	END
 	anycast_config "$1" direct hold_down=${HOLD}s drain_time=1s
@@ -140,7 +141,8 @@ gone_in "nobody starts it again: what systemd then runs withdraws" "$VIP4" 0 200
 BEGAN=$(now)
 agent_up lb
 back_after_hold "started at last: announced again" "$VIP4" 1
-equal "the metric" "$(metric lb 'mplb_anycast_announced{vip="web4",protocol="anycast_web4"}')" 1
+equal "announced: the metric" "$(metric lb 'mplb_anycast_announced{vip="web4",protocol="anycast_web4"}')" 1
+equal "health: the metric" "$(metric lb 'mplb_backend_up{pool="servers4",backend="b1"}')" 1
 equal "the session, as BIRD has it" "$(metric lb 'mplb_bird_protocol_up{protocol="router_4",type="BGP"}')" 1
 
 # ---- BIRD is restarted, told otherwise, reconfigured ----
@@ -187,7 +189,7 @@ holds "BIRD awake: it does as it is told" await 5 announced lb
 gone_in "SIGTERM: withdrawn" "$VIP4" 0 200 kill -TERM "${TESTBED_PID[agent-lb]}"
 equal "SIGTERM: it waits for the drain time" "$(running agent-lb && echo yes)" yes
 equal "SIGTERM: the data plane is still there" "$(lbctl -j show attach | jq length)" 1
-finish agent-lb 8 && code=0 || code=$?
+finish agent-lb 12 && code=0 || code=$?
 equal "SIGTERM: exit code" "$code" 0
 equal "SIGTERM: the data plane is off in the end" "$(lbctl -j show attach | jq length)" 0
 holds "attached again" lbctl attach eth0 mode native
@@ -201,6 +203,8 @@ for b in "${BACKENDS[@]}"; do
 	address "$b" lo "$DIRECT/32"
 	bgp_speaker "$b" "direct=$DIRECT"
 	server_yaml "$b" >"$TESTBED_DIR/$b.yaml"
+	# One announces itself as a node, whatever its VIPs are.
+	[ "$b" != b3 ] || sed -i 's/{vip: direct, speaker/{speaker/' "$TESTBED_DIR/$b.yaml"
 	agent_up "$b"
 done
 holds "three servers announce themselves" await 15 routed "$DIRECT" 3
@@ -209,12 +213,19 @@ served direct "they serve"
 equal "all of them" "$(reached direct)" 3
 # Two probes fail, 200 ms apart.
 gone_in "a service fails: withdrawn" "$DIRECT" 2 $((2 * 200 + 200)) stop web-b2 KILL
+holds "a service fails: the balancer that needs three has withdrawn, too" await 3 routed "$VIP4" 0
+holds "a service fails: and says why" await 2 says lb 'anycast web4: withdrawn .*: 2 of 3 backends are up, min'
 get direct "$DIRECT:80" --bytes 10k --count 40 --parallel 10
 served direct "a service fails: the others serve"
 start web-b2 b2 "$LOAD" serve --listen '*:80' --udp --name b2
 BEGAN=$(now)
 ready web-b2
 back_after_hold "the service is back: announced again" "$DIRECT" 3
+holds "the service is back: by the balancer, too" await 5 routed "$VIP4" 1
+holds "lbctl shows it" grep -qE '^web4 +anycast_web4 .* up ' <(lbctl show anycast)
+gone_in "the data plane is taken away: withdrawn" "$VIP4" 0 200 quietly lbctl detach all
+finish agent-lb 12 && code=0 || code=$?
+equal "the data plane is taken away: lb-agent ends, with 2" "$code" 2
 stop agent-b3
 equal "a server's agent is stopped: withdrawn" "$(next_hops "$DIRECT")" 2
 conclude

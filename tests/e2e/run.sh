@@ -7,7 +7,7 @@
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)
-LIMIT=120	# seconds per test
+LIMIT=${LIMIT:-120}	# seconds per test
 passed=0 failed=0 skipped=0
 
 tests() {

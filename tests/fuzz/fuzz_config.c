@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lbctl's config file: loaded or refused, with a word about why; never half of it, never leaked. */
+/* lbctl's config file (fuzz_load.h). */
 #include <string.h>
-#include "fuzz.h"
+#include "fuzz_load.h"
 #include "loader/config.h"
 #include "mplb/maps.h"
 
@@ -50,20 +50,8 @@ static void check_anycast(const struct lb_config *config, size_t i)
 	fuzz_check(*a->socket == '/' && a->min_healthy, "a socket has a path, and somebody is up");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const struct lb_config *config)
 {
-	static struct lb_config untouched;
-	struct lb_config *config = &untouched;
-	int err = lb_config_load(fuzz_file_open(data, size), &config);
-	unsigned int errors = fuzz_errors();
-
-	fuzz_file_close();
-	if (err) {
-		fuzz_check(err < 0 && errors, "what is refused has its reason logged");
-		fuzz_check(config == &untouched, "a failure leaves *out alone");
-		return 0;
-	}
-	fuzz_check(!errors, "what is accepted has no error logged");
 	fuzz_check(config->n_vips <= MPLB_MAX_VIPS && config->n_pools <= MPLB_MAX_POOLS,
 		   "not more than fits");
 	for (size_t i = 0; i < config->n_pools; i++)
@@ -72,6 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_vip(config, i);
 	for (size_t i = 0; i < config->n_anycast; i++)
 		check_anycast(config, i);
-	lb_config_free(config);
-	return 0;
 }
+
+FUZZ_LOAD(struct lb_config, lb_config_load, check, lb_config_free)

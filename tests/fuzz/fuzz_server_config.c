@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* server-pm's config file: as fuzz_config.c. */
-#include <string.h>
-#include "fuzz.h"
+/* server-pm's config file (fuzz_load.h). */
+#include "fuzz_load.h"
 #include "mplb/maps.h"
 #include "server-pm/config.h"
 
@@ -15,24 +14,12 @@ static void check_addresses(const struct server_addresses *list, size_t most)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const struct server_config *config)
 {
-	static struct server_config untouched;
-	struct server_config *config = &untouched;
-	int err = server_config_load(fuzz_file_open(data, size), &config);
-	unsigned int errors = fuzz_errors();
-
-	fuzz_file_close();
-	if (err) {
-		fuzz_check(err < 0 && errors, "what is refused has its reason logged");
-		fuzz_check(config == &untouched, "a failure leaves *out alone");
-		return 0;
-	}
-	fuzz_check(!errors, "what is accepted has no error logged");
 	fuzz_check(config->vips.n > 0, "a backend has a VIP");
 	check_addresses(&config->vips, MPLB_MAX_SERVER_VIPS);
 	check_addresses(&config->dedicated, 64);
 	check_addresses(&config->balancers, MPLB_MAX_BALANCERS);
-	server_config_free(config);
-	return 0;
 }
+
+FUZZ_LOAD(struct server_config, server_config_load, check, server_config_free)

@@ -13,11 +13,22 @@
 static unsigned int errors;
 static int file = -1;
 
+static void (*log_see)(void *data, enum log_level level, const char *line);
+static void *log_data;
+
+void log_tap(void (*see)(void *data, enum log_level level, const char *line), void *data)
+{
+	log_see = see;
+	log_data = data;
+}
+
 static void swallow(enum log_level level, const char *fmt, va_list ap)
 {
 	static char line[4096];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
+	if (log_see)
+		log_see(log_data, level, line);
 	errors += level == LOG_ERROR;
 }
 

@@ -8,7 +8,7 @@
 #   FUZZ_PACKETS=N   of fuzz-lb; default 1,000,000
 #   FUZZ_SECONDS=N   of each libFuzzer target; default 10
 #   FUZZ_BUILD=DIR   where they are; default build
-#   FUZZ_ONLY=NAME   lb, options, config, server_config or netlink: just that one
+#   FUZZ_ONLY=NAME   lb, options, config, server_config, netlink or control: just that one
 #
 # Prints "ok NAME: ..." or "not ok NAME: ..." for each, then "N passed, M failed". What made one fail
 # is in DIR/fuzz/: difference-*.hex, NAME-crash-*, NAME.log. Exit 0: nothing failed.
@@ -66,7 +66,7 @@ run_target() { # NAME
 case $only in
 '' | lb) run_lb ;;
 esac
-for target in options config server_config netlink; do
+for target in options config server_config netlink control; do
 	[ -z "$only" ] || [ "$only" = "$target" ] || continue
 	while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do
 		wait -n

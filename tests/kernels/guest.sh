@@ -121,6 +121,28 @@ tunnel_devices() {
 	done
 }
 
+# vlan_devices: another segment between balancer and backends, in VLAN 7; the kernel receives there, too.
+vlan_devices() {
+	local n
+
+	for n in lb "${BACKENDS[@]}"; do
+		on "$n" ip link add link eth0 name eth0.7 type vlan id 7
+		on "$n" ip link set eth0.7 up
+	done
+	address lb eth0.7 10.7.0.2/24
+	for n in "${BACKENDS[@]}"; do
+		address "$n" eth0.7 "10.7.0.$(number "$n")/24"
+		on "$n" ip link add balanced7 type ipip local "10.7.0.$(number "$n")" \
+			remote 10.7.0.2
+		on "$n" ip link set balanced7 up
+	done
+}
+
+# tags: of the next hops of the IPv4 backends.
+tags() {
+	lbctl -j show backend | jq -c '[.[] | select(.pool == "servers4") | .vlan] | unique'
+}
+
 # attach_shared and attach_alone: mplb on a NIC where another program is. RUNS is what is on the NIC
 # after that.
 attach_shared() {
@@ -243,6 +265,18 @@ done
 at_least "joins to the VIP were rejected" "$(drops join_rejected)" 1
 equal "no join reached a wrong server" "$(wrong_joins)" 0
 equal "the balancer loses no packet" "$(drops DROP)" 0
+
+# ---- backends behind a VLAN ----------------------------------------------------------------------
+
+holds "VLAN devices" vlan_devices
+lan4() { echo "10.7.0.$(number "$1")"; }
+lb_apply forward=ipip
+equal "next hops behind a VLAN are tagged" "$(tags)" "[7]"
+tcp_checks "ipip through a VLAN, TCP" 4
+lb_apply forward=l2
+equal "l2: next hops behind a VLAN are tagged" "$(tags)" "[7]"
+tcp_checks "l2 through a VLAN, TCP" 4
+equal "the balancer loses no packet in a VLAN" "$(drops DROP)" 0
 
 # ---- and off again -----------------------------------------------------------------------------
 

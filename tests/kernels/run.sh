@@ -27,7 +27,7 @@ limit=${TIMEOUT:-600}
 accel=${ACCEL:-tcg}
 # What network tests use and Debian builds as modules. The guest's kernel loads them when they are
 # asked for. A kernel without one of them is fine.
-modules="veth bridge ipip sit ip6_tunnel fou dummy ifb vrf sch_netem sch_tbf sch_ingress cls_bpf
+modules="veth bridge 8021q ipip sit ip6_tunnel fou dummy ifb vrf sch_netem sch_tbf sch_ingress cls_bpf
 act_bpf tcp_diag mptcp_diag nf_tables nft_compat ip_vs"
 # What the end-to-end part runs, besides busybox.
 products="build/lbctl build/server-pm build/mplb-load build/testbed/pass.bpf.o"

@@ -3,8 +3,8 @@
 #define MPLB_TEST_PROM_CHECK_H
 
 /* Holds a text against Prometheus' exposition format, version 0.0.4, and against its conventions:
- * counters end with _total, each metric has HELP and TYPE once, in front of its samples, which stand
- * together; no series twice. */
+ * counters end with _total, each metric has HELP and TYPE once, in front of its samples, which
+ * stand together; no series twice. */
 
 #include <stdio.h>
 #include <stdlib.h>

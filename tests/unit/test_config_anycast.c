@@ -102,13 +102,14 @@ Test(config_anycast, good)
 	const char *messages;
 	char path[32];
 
-	cr_assert_eq(load(ENTRY("protocol: a")
-			  "- {vip: dns, speaker: bird, socket: /x/b.ctl, protocol: any-cast.2_B,\n"
-			  "   min_healthy: 2, hold_down: 500ms, drain_time: 0s}\n"
-			  "metrics: {listen: \"[::1]:9180\"}\n"
-			  "data_plane: xdp\n",
-			  &config, path, &messages),
-		     0, "%s", messages);
+	cr_assert_eq(
+		load(ENTRY("protocol: a") "- {vip: dns, speaker: bird, socket: /x/b.ctl, protocol: "
+					  "any-cast.2_B,\n"
+					  "   min_healthy: 2, hold_down: 500ms, drain_time: 0s}\n"
+					  "metrics: {listen: \"[::1]:9180\"}\n"
+					  "data_plane: xdp\n",
+		     &config, path, &messages),
+		0, "%s", messages);
 	cr_assert_str_empty(messages);
 	cr_assert_eq(config->n_anycast, 2);
 	cr_expect_null(config->anycast[0].vip);

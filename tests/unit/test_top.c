@@ -33,7 +33,11 @@ static struct top_sample sample(double at, json_t *vips, json_t *backends, json_
 				json_t *reasons)
 {
 	return (struct top_sample){
-		.at = at, .vips = vips, .backends = backends, .states = states, .reasons = reasons,
+		.at = at,
+		.vips = vips,
+		.backends = backends,
+		.states = states,
+		.reasons = reasons,
 		.nics = json_pack("[{s:s, s:s}]", "device", "eth0", "mode", "native"),
 	};
 }
@@ -43,8 +47,7 @@ static json_t *known(void)
 {
 	struct top_sample before = sample(
 		10, json_pack("[o, o]", vip("web", 1000, 10, 10, 1), vip("quiet", 5, 1, 1, 0)),
-		json_pack("[o, o]", backend("p", "b1", 600), backend("q", "b1", 400)),
-		json_array(),
+		json_pack("[o, o]", backend("p", "b1", 600), backend("q", "b1", 400)), json_array(),
 		json_pack("[o, o, o]", drop("too_big", "DROP", 1), drop("not_vip", "pass", 1),
 			  drop("fragment", "drop", 2)));
 	struct top_sample now = sample(
@@ -92,8 +95,8 @@ Test(top, rates)
 	cr_assert_eq(number_at(rates, "vips", 1, "packets_s"), 20);
 	/* Of nothing there is no share. */
 	cr_assert_str_eq(text_at(rates, "vips", 2, "name"), "quiet");
-	cr_assert(json_is_null(json_object_get(
-		json_array_get(json_object_get(rates, "vips"), 2), "mptcp_share")));
+	cr_assert(json_is_null(
+		json_object_get(json_array_get(json_object_get(rates, "vips"), 2), "mptcp_share")));
 	/* Backends of one name in two pools. */
 	cr_assert_str_eq(text_at(rates, "backends", 0, "pool"), "q");
 	cr_assert_eq(number_at(rates, "backends", 0, "packets_s"), 1000);
@@ -170,8 +173,8 @@ Test(top, page)
 /* Many VIPs and backends on any window: nothing is wider or higher than it. */
 Test(top, windows)
 {
-	struct top_sample before = sample(0, json_array(), json_array(), json_array(),
-					  json_array());
+	struct top_sample before =
+		sample(0, json_array(), json_array(), json_array(), json_array());
 	struct top_sample now = sample(1, json_array(), json_array(), json_array(), json_array());
 	char name[MPLB_NAME_LEN];
 	json_t *rates;
