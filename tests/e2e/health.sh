@@ -254,9 +254,12 @@ at_least "but only after it was well for 2 s" "$(((${EPOCHREALTIME/./} - ${since
 # shellcheck disable=SC2086
 reload "$TCP" $GUE
 on lb ip rule del pref 100
-says "a rule that somebody removed is put back" 'putting them in place again'
+says "a rule that somebody removed: said" 'putting them in place again'
+equal "and put back" "$(rules | grep -c 'fwmark 0x6d700000/0xfffff000 lookup 28016')" 2
+: >"$TESTBED_DIR/agent.err"
 on lb tc filter del dev lo egress
-says "so is the program" 'their program on lo was removed'
+says "a program that somebody removed: said" 'putting them in place again'
+equal "and put back" "$(on lb tc filter show dev lo egress | grep -c mplb_probe)" 1
 on lb ip rule add pref 50 fwmark 0x6d700000/0xfffff000 lookup main
 says "a rule in front of ours is reported" 'leave by eth0, by table 254, and not through lo'
 equal "nobody is taken to be down for it" "$(states)" "$ALL"
