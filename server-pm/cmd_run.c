@@ -32,7 +32,7 @@ struct run {
 	struct event *on_term, *on_int, *on_change, *on_time;
 	struct userspace *userspace; /* NULL: the kernel manages the paths */
 	struct metrics *metrics; /* NULL: not served */
-	struct control *control;
+	struct server_control *control;
 };
 
 static int run_lock(struct run *r, const char *pin_dir)
@@ -227,7 +227,7 @@ static int run_begin(struct run *r, const char *pin_dir)
 	if (err)
 		return err;
 	/* `status` can do without. */
-	if (control_new(r->base, pin_dir, run_report, r, &r->control))
+	if (server_control_open(r->base, pin_dir, run_report, r, &r->control))
 		log_warn("no socket for `status`: it will not show counters");
 	if (r->userspace)
 		userspace_look(r->userspace, &r->machine);
@@ -242,7 +242,7 @@ static void free_event(struct event *event)
 
 static void run_free(struct run *r)
 {
-	control_free(r->control);
+	server_control_close(r->control);
 	metrics_free(r->metrics);
 	userspace_free(r->userspace);
 	free_event(r->on_term);
