@@ -24,6 +24,7 @@ struct entry {
 	char protocol[BIRD_NAME_MAX];
 	char name[MPLB_NAME_LEN]; /* the VIP's, or "node" */
 	const struct lb_anycast *conf; /* NULL: no longer in the config, to be withdrawn */
+	bool kept; /* by the config that is being taken */
 	struct bird *bird;
 	struct announce announce;
 	enum bird_want want;
@@ -304,9 +305,13 @@ static struct entry *find(struct anycast *a, const struct lb_anycast *conf)
 	return NULL;
 }
 
+/* An entry that is new, or was on its way out. */
 static void set(struct entry *e, const struct lb_anycast *conf)
 {
+	if (!e->conf)
+		announce_begin(&e->announce, conf->hold_down_ms, now_ms());
 	e->conf = conf;
+	e->kept = true;
 	e->announce.hold_down_ms = conf->hold_down_ms;
 	snprintf(e->name, sizeof(e->name), "%s", conf->vip ? conf->vip->name : "node");
 }
@@ -321,12 +326,24 @@ static int add(struct anycast *a, const struct lb_anycast *conf)
 		return -ENOMEM;
 	snprintf(e->socket, sizeof(e->socket), "%s", conf->socket);
 	snprintf(e->protocol, sizeof(e->protocol), "%s", conf->protocol);
-	announce_begin(&e->announce, conf->hold_down_ms, now_ms());
-	set(e, conf);
 	err = bird_want(e->bird, e->protocol, BIRD_LEAVE);
 	if (!err)
 		a->n++;
 	return err;
+}
+
+/* Lets go of those that are not in the config any more. */
+static void retire(struct anycast *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct entry *e = &a->entries[i];
+
+		if (e->kept || !e->conf)
+			continue;
+		log_info("anycast %s: withdrawn (%s): no longer in the config", e->name,
+			 e->protocol);
+		e->conf = NULL;
+	}
 }
 
 int anycast_configure(struct anycast *a, const struct lb_config *config)
@@ -348,13 +365,10 @@ int anycast_configure(struct anycast *a, const struct lb_config *config)
 	}
 	a->config = config;
 	for (size_t i = 0; i < a->n; i++)
-		a->entries[i].conf = NULL;
+		a->entries[i].kept = false;
 	for (size_t i = 0; i < config->n_anycast; i++)
 		set(find(a, &config->anycast[i]), &config->anycast[i]);
-	for (size_t i = 0; i < a->n; i++)
-		if (!a->entries[i].conf)
-			log_info("anycast %s: withdrawn (%s): no longer in the config",
-				 a->entries[i].name, a->entries[i].protocol);
+	retire(a);
 	act(a);
 	return 0;
 }

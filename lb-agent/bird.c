@@ -2,32 +2,17 @@
 #include "bird.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "bird_talk.h"
 #include "lib/log.h"
 
-#define POLL_S	 1 /* how often BIRD is asked what it does, and tried again while it is away */
-#define ANSWER_S 2 /* how long an answer may take: BIRD answers between two steps of its own work  \
-		    */
-#define MAX_ROWS    1024 /* protocols listed; those wanted are found in any case */
-#define PROBLEM_LEN 256
-
-enum doing {
-	DOING_NOTHING, /* connected, nothing is asked */
-	AWAY,
-	GREETING,
-	LISTING, /* show protocols */
-	SWITCHING, /* enable or disable */
-};
+#define POLL_S	 1 /* how often BIRD is asked what it does */
+#define MAX_ROWS 1024 /* protocols listed; those wanted are found in any case */
 
 struct protocol {
 	char name[BIRD_NAME_MAX];
@@ -36,50 +21,23 @@ struct protocol {
 	enum bird_state state;
 	bool listed; /* in the list that is under way */
 	bool refused; /* since the last list */
-	char problem[PROBLEM_LEN];
+	char problem[BIRD_PROBLEM_LEN];
 };
 
 struct bird {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct event_base *base;
+	char *path;
 	struct bird_events events;
-	int fd;
-	struct event *readable, *timer;
-	struct evbuffer *in;
-	enum doing doing;
-	struct bird_line line;
+	struct bird_talk *talk;
+	struct event *poll;
 	struct protocol *protocols;
 	size_t n;
-	char asked[BIRD_NAME_MAX]; /* SWITCHING: which, */
-	enum bird_want asked_for; /* to what, */
-	bool confirmed; /* and whether the reply says so */
+	char asked[BIRD_NAME_MAX]; /* which protocol BIRD is told about; "": the list is asked for
+				    */
+	enum bird_want asked_for; /* what it is told */
+	bool confirmed; /* the reply says so */
 	struct bird_row rows[MAX_ROWS];
 	size_t n_rows, n_new; /* n_new: of the list that is under way */
-	char problem[PROBLEM_LEN];
 };
-
-static void on_timer(evutil_socket_t fd, short what, void *data);
-static void on_readable(evutil_socket_t fd, short what, void *data);
-
-/* ---- what is wrong ---- */
-
-/* Says it when it is news. of: the bird's or a protocol's. */
-static void __attribute__((format(printf, 3, 4)))
-problem(const struct bird *b, char of[static PROBLEM_LEN], const char *fmt, ...)
-{
-	char text[PROBLEM_LEN];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (!strcmp(text, of))
-		return;
-	memcpy(of, text, sizeof(text));
-	log_error("BIRD at %s: %s; tried again every second", b->path, text);
-}
-
-/* ---- protocols ---- */
 
 static struct protocol *find(const struct bird *b, const char *name)
 {
@@ -100,6 +58,24 @@ static void see(struct bird *b, struct protocol *p, enum bird_state state)
 	b->events.seen(b->events.data, name, state);
 }
 
+/* ---- asking ---- */
+
+static void poll_in(struct bird *b, unsigned int seconds)
+{
+	const struct timeval delay = { .tv_sec = seconds };
+
+	event_add(b->poll, &delay);
+}
+
+static void list(struct bird *b)
+{
+	b->n_new = 0;
+	*b->asked = '\0';
+	for (size_t i = 0; i < b->n; i++)
+		b->protocols[i].listed = b->protocols[i].refused = false;
+	bird_talk_ask(b->talk, "show protocols\n");
+}
+
 /* Is BIRD to be told? Once on each connection in any case: a BGP protocol that is "down" may be
  * between two attempts. And when it does otherwise: it was reconfigured, or somebody told it to. */
 static bool is_due(const struct protocol *p)
@@ -111,89 +87,12 @@ static bool is_due(const struct protocol *p)
 	       p->state != (p->want == BIRD_ENABLE ? BIRD_ENABLED : BIRD_DISABLED);
 }
 
-/* ---- the connection ---- */
-
-static void set_timer(struct bird *b, unsigned int seconds)
+static const char *verb(enum bird_want want)
 {
-	const struct timeval delay = { .tv_sec = seconds };
-
-	event_add(b->timer, &delay);
+	return want == BIRD_ENABLE ? "enable" : "disable";
 }
 
-static void disconnect(struct bird *b)
-{
-	if (b->readable)
-		event_free(b->readable);
-	b->readable = NULL;
-	if (b->fd >= 0)
-		close(b->fd);
-	b->fd = -1;
-	b->doing = AWAY;
-	b->n_rows = 0;
-	evbuffer_drain(b->in, evbuffer_get_length(b->in));
-	for (size_t i = 0; i < b->n; i++)
-		b->protocols[i].done = BIRD_LEAVE;
-	for (size_t i = 0; i < b->n; i++)
-		see(b, &b->protocols[i], BIRD_UNKNOWN);
-	set_timer(b, POLL_S);
-}
-
-static void connect_now(struct bird *b)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int err;
-
-	strcpy(addr.sun_path, b->path);
-	b->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (b->fd < 0 || connect(b->fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		err = errno;
-		problem(b, b->problem, "%s%s", strerror(err),
-			err == ENOENT || err == ECONNREFUSED ? " (is BIRD running?)"
-			: err == EACCES			     ? " (may this user open it?)"
-							     : "");
-		disconnect(b);
-		return;
-	}
-	b->readable = event_new(b->base, b->fd, EV_READ | EV_PERSIST, on_readable, b);
-	if (!b->readable || event_add(b->readable, NULL)) {
-		problem(b, b->problem, "out of memory");
-		disconnect(b);
-		return;
-	}
-	b->line = (struct bird_line){ 0 };
-	b->doing = GREETING;
-	set_timer(b, ANSWER_S);
-}
-
-/* Sends a command. What does not fit the socket's buffer is none of ours: BIRD does not read. */
-static void __attribute__((format(printf, 3, 4)))
-ask(struct bird *b, enum doing doing, const char *fmt, ...)
-{
-	char text[BIRD_NAME_MAX + 32];
-	va_list ap;
-	int len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (send(b->fd, text, (size_t)len, MSG_NOSIGNAL) != len) {
-		problem(b, b->problem, "does not take commands: %s", strerror(errno));
-		disconnect(b);
-		return;
-	}
-	b->doing = doing;
-	set_timer(b, ANSWER_S);
-}
-
-static void list(struct bird *b)
-{
-	b->n_new = 0;
-	for (size_t i = 0; i < b->n; i++)
-		b->protocols[i].listed = b->protocols[i].refused = false;
-	ask(b, LISTING, "show protocols\n");
-}
-
-/* What is to be asked next, if nothing is: else in a second. */
+/* Tells BIRD about the next protocol that is due; where none is, looks again in a second. */
 static void next(struct bird *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
@@ -204,15 +103,13 @@ static void next(struct bird *b)
 		memcpy(b->asked, p->name, sizeof(b->asked));
 		b->asked_for = p->want;
 		b->confirmed = false;
-		ask(b, SWITCHING, "%s \"%s\"\n", p->want == BIRD_ENABLE ? "enable" : "disable",
-		    p->name);
+		bird_talk_ask(b->talk, "%s \"%s\"\n", verb(p->want), p->name);
 		return;
 	}
-	b->doing = DOING_NOTHING;
-	set_timer(b, POLL_S);
+	poll_in(b, POLL_S);
 }
 
-/* ---- replies ---- */
+/* ---- the reply to `show protocols` ---- */
 
 static void listed(struct bird *b, const char *text)
 {
@@ -238,22 +135,21 @@ static void listed(struct bird *b, const char *text)
 static void list_is_over(struct bird *b)
 {
 	b->n_rows = b->n_new;
-	if (*b->problem)
-		log_info("BIRD at %s: answers again", b->path);
-	*b->problem = '\0';
 	for (size_t i = 0; i < b->n; i++) {
 		struct protocol *p = &b->protocols[i];
 
 		if (p->listed)
 			continue;
-		problem(b, p->problem,
+		bird_problem_set(
+			b->path, p->problem,
 			"has no protocol \"%s\": add it to BIRD's config and have BIRD read it",
 			p->name);
 		see(b, p, BIRD_MISSING);
 	}
 }
 
-/* A line of the reply to enable or disable. */
+/* ---- the reply to enable and disable ---- */
+
 static void switching(struct bird *b, const struct bird_line *line)
 {
 	enum bird_want is = line->code == BIRD_ALREADY_DISABLED || line->code == BIRD_NOW_DISABLED
@@ -270,7 +166,7 @@ static void switching(struct bird *b, const struct bird_line *line)
 static void switch_is_over(struct bird *b, const struct bird_line *line)
 {
 	struct protocol *p = find(b, b->asked);
-	const char *word = b->asked_for == BIRD_ENABLE ? "enable" : "disable";
+	const char *word = verb(b->asked_for);
 
 	if (!p || line->code == BIRD_NO_PROTOCOL) {
 		list(b); /* which names it */
@@ -282,106 +178,68 @@ static void switch_is_over(struct bird *b, const struct bird_line *line)
 		*p->problem = '\0';
 		p->done = b->asked_for;
 		see(b, p, p->done == BIRD_ENABLE ? BIRD_ENABLED : BIRD_DISABLED);
-		next(b);
-		return;
+	} else {
+		p->refused = true;
+		if (line->code == BIRD_DENIED)
+			bird_problem_set(
+				b->path, p->problem,
+				"refuses to %s \"%s\": this socket is restricted to looking", word,
+				p->name);
+		else
+			bird_problem_set(b->path, p->problem, "does not %s \"%s\": %04u %s", word,
+					 p->name, line->code, line->text);
 	}
-	if (line->code == BIRD_DENIED)
-		problem(b, p->problem, "refuses to %s \"%s\": this socket is restricted to looking",
-			word, p->name);
-	else
-		problem(b, p->problem, "does not %s \"%s\": %04u %s", word, p->name, line->code,
-			line->text);
-	p->refused = true;
 	next(b);
 }
 
-/* Takes a line of what is under way. False: the connection is gone. */
-static bool take(struct bird *b, const char *text)
-{
-	struct bird_line line = b->line;
+/* ---- what the conversation brings ---- */
 
-	if (bird_line_read(text, &line)) {
-		problem(b, b->problem, "says what BIRD does not say: \"%.40s\"", text);
-		disconnect(b);
-		return false;
-	}
-	if (line.aside)
-		return true;
-	b->line = line;
-	if (b->doing == LISTING && line.code == BIRD_PROTOCOL_ROW)
-		listed(b, line.text);
-	else if (b->doing == SWITCHING)
-		switching(b, &line);
-	if (!line.last)
-		return true;
-	switch (b->doing) {
-	case GREETING:
-		if (line.code != BIRD_WELCOME) {
-			problem(b, b->problem, "does not greet as BIRD does: \"%.40s\"", text);
-			disconnect(b);
-			return false;
-		}
-		list(b);
-		break;
-	case LISTING:
-		if (bird_is_error(line.code))
-			problem(b, b->problem, "does not list its protocols: %04u %s", line.code,
-				line.text);
-		else
-			list_is_over(b);
-		next(b);
-		break;
-	case SWITCHING:
-		switch_is_over(b, &line);
-		break;
-	default: /* nothing was asked: BIRD is shutting down, or somebody plays with us */
-		break;
-	}
-	return b->fd >= 0;
+static void on_greeted(void *data)
+{
+	list(data);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *data)
+static void on_line(void *data, const struct bird_line *line)
 {
 	struct bird *b = data;
-	int n = evbuffer_read(b->in, fd, 16 * BIRD_LINE_MAX);
-	bool goes_on = true;
-	char *text;
 
-	(void)what;
-	while (goes_on && (text = evbuffer_readln(b->in, NULL, EVBUFFER_EOL_LF))) {
-		goes_on = take(b, text);
-		free(text);
-	}
-	if (!goes_on)
+	if (*b->asked) {
+		switching(b, line);
+		if (line->last)
+			switch_is_over(b, line);
 		return;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		problem(b, b->problem, "has closed the connection");
-		disconnect(b);
-	} else if (evbuffer_get_length(b->in) > BIRD_LINE_MAX) {
-		problem(b, b->problem, "says what BIRD does not say: a line without end");
-		disconnect(b);
 	}
+	if (line->code == BIRD_PROTOCOL_ROW)
+		listed(b, line->text);
+	if (!line->last)
+		return;
+	if (bird_is_error(line->code))
+		log_debug("BIRD at %s: does not list its protocols: %s", b->path, line->text);
+	else
+		list_is_over(b);
+	next(b);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *data)
+static void on_lost(void *data)
+{
+	struct bird *b = data;
+
+	event_del(b->poll);
+	b->n_rows = 0;
+	for (size_t i = 0; i < b->n; i++)
+		b->protocols[i].done = BIRD_LEAVE;
+	for (size_t i = 0; i < b->n; i++)
+		see(b, &b->protocols[i], BIRD_UNKNOWN);
+}
+
+static void on_poll(evutil_socket_t fd, short what, void *data)
 {
 	struct bird *b = data;
 
 	(void)fd;
 	(void)what;
-	switch (b->doing) {
-	case AWAY:
-		connect_now(b);
-		break;
-	case DOING_NOTHING:
+	if (bird_talk_is_free(b->talk))
 		list(b);
-		break;
-	default:
-		problem(b, b->problem, "took the connection, but does not answer within %d s",
-			ANSWER_S);
-		disconnect(b);
-		break;
-	}
 }
 
 /* ---- what is called from outside ---- */
@@ -401,8 +259,8 @@ int bird_want(struct bird *b, const char *protocol, enum bird_want want)
 		p->listed = true; /* not looked for by the list that is under way */
 	}
 	p->want = want;
-	if (b->doing == DOING_NOTHING)
-		set_timer(b, 0); /* from the loop: the caller may be in the middle of something */
+	if (bird_talk_is_free(b->talk))
+		poll_in(b, 0); /* from the loop: the caller may be in the middle of something */
 	return 0;
 }
 
@@ -437,8 +295,9 @@ const char *bird_path(const struct bird *b)
 const char *bird_problem(const struct bird *b, const char *protocol)
 {
 	const struct protocol *p = find(b, protocol);
+	const char *talk = bird_talk_problem(b->talk);
 
-	return *b->problem || !p ? b->problem : p->problem;
+	return *talk || !p ? talk : p->problem;
 }
 
 const struct bird_row *bird_rows(const struct bird *b, size_t *n)
@@ -451,25 +310,22 @@ int bird_open(struct event_base *base, const char *path, const struct bird_event
 	      struct bird **out)
 {
 	struct bird *b = calloc(1, sizeof(*b));
+	const struct bird_talk_events talk = {
+		.greeted = on_greeted, .line = on_line, .lost = on_lost, .data = b
+	};
+	int err;
 
-	if (b && strlen(path) >= sizeof(b->path)) {
-		free(b);
-		return log_err_r(-ENAMETOOLONG, "%s: too long for a socket's path", path);
-	}
 	if (!b)
 		return log_err_r(-ENOMEM, "out of memory");
-	strcpy(b->path, path);
-	b->base = base;
 	b->events = *events;
-	b->fd = -1;
-	b->doing = AWAY;
-	b->in = evbuffer_new();
-	b->timer = evtimer_new(base, on_timer, b);
-	if (!b->in || !b->timer) {
+	b->path = strdup(path);
+	b->poll = evtimer_new(base, on_poll, b);
+	err = b->path && b->poll ? bird_talk_open(base, path, &talk, &b->talk)
+				 : log_err_r(-ENOMEM, "out of memory");
+	if (err) {
 		bird_close(b);
-		return log_err_r(-ENOMEM, "out of memory");
+		return err;
 	}
-	set_timer(b, 0);
 	*out = b;
 	return 0;
 }
@@ -478,14 +334,10 @@ void bird_close(struct bird *b)
 {
 	if (!b)
 		return;
-	if (b->readable)
-		event_free(b->readable);
-	if (b->timer)
-		event_free(b->timer);
-	if (b->in)
-		evbuffer_free(b->in);
-	if (b->fd >= 0)
-		close(b->fd);
+	bird_talk_close(b->talk);
+	if (b->poll)
+		event_free(b->poll);
+	free(b->path);
 	free(b->protocols);
 	free(b);
 }

@@ -73,7 +73,7 @@ announced() {
 # lb_yaml [NAME...]: the balancer's config, announcing these.
 lb_yaml() {
 	lb_config forward=gue | sed "/forward:/a\\    health: {type: tcp, $PROBES}"
-	anycast_config lb "$@" hold_down=${HOLD}s drain_time=1s min_healthy=3
+	anycast_config lb "$@" hold_down=${HOLD}s drain_time=3s min_healthy=3
 	echo 'metrics: {listen: "127.0.0.1:9180"}'
 }
 
@@ -189,7 +189,7 @@ holds "BIRD awake: it does as it is told" await 5 announced lb
 gone_in "SIGTERM: withdrawn" "$VIP4" 0 200 kill -TERM "${TESTBED_PID[agent-lb]}"
 equal "SIGTERM: it waits for the drain time" "$(running agent-lb && echo yes)" yes
 equal "SIGTERM: the data plane is still there" "$(lbctl -j show attach | jq length)" 1
-finish agent-lb 8 && code=0 || code=$?
+finish agent-lb 12 && code=0 || code=$?
 equal "SIGTERM: exit code" "$code" 0
 equal "SIGTERM: the data plane is off in the end" "$(lbctl -j show attach | jq length)" 0
 holds "attached again" lbctl attach eth0 mode native
@@ -224,7 +224,7 @@ back_after_hold "the service is back: announced again" "$DIRECT" 3
 holds "the service is back: by the balancer, too" await 5 routed "$VIP4" 1
 holds "lbctl shows it" grep -qE '^web4 +anycast_web4 .* up ' <(lbctl show anycast)
 gone_in "the data plane is taken away: withdrawn" "$VIP4" 0 200 quietly lbctl detach all
-finish agent-lb 8 && code=0 || code=$?
+finish agent-lb 12 && code=0 || code=$?
 equal "the data plane is taken away: lb-agent ends, with 2" "$code" 2
 stop agent-b3
 equal "a server's agent is stopped: withdrawn" "$(next_hops "$DIRECT")" 2
