@@ -240,7 +240,7 @@ static int run_begin(struct run *r, const char *pin_dir)
 	if (err)
 		return err;
 	/* `status` can do without. */
-	if (control_new(r->base, pin_dir, run_report, r, &r->control))
+	if (server_control_open(r->base, pin_dir, run_report, r, &r->control))
 		log_warn("no socket for `status`: it will not show counters");
 	if (r->userspace)
 		userspace_look(r->userspace, &r->machine);
@@ -255,7 +255,7 @@ static void free_event(struct event *event)
 
 static void run_free(struct run *r)
 {
-	control_free(r->control);
+	server_control_close(r->control);
 	metrics_free(r->metrics);
 	userspace_free(r->userspace);
 	free_event(r->on_term);

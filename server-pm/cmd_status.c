@@ -153,7 +153,7 @@ static json_t *status_json(struct server_state *state, struct machine *machine, 
 {
 	const struct item_place place = { .machine = machine, .state = state };
 	bool running = state && server_state_is_locked(state);
-	json_t *daemon = running ? control_ask(pin_dir) : NULL;
+	json_t *daemon = running ? server_control_ask(pin_dir) : NULL;
 	json_t *userspace = json_incref(json_object_get(daemon, "userspace"));
 
 	json_decref(daemon);

@@ -25,7 +25,7 @@ struct run {
 	struct connection_counts connections; /* when they were last counted */
 	__u64 count_again; /* not before; ms of CLOCK_MONOTONIC */
 	struct metrics *metrics; /* NULL: not served */
-	struct control *control;
+	struct server_control *control;
 };
 
 /* What the machine lacks for a config: faults are warned of and no obstacle, for an address or
