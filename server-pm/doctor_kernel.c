@@ -22,10 +22,11 @@ void doctor_rights(struct examination *x)
 			     "no right to make BPF maps (CAP_BPF)");
 	/* BPF_PROG_GET_FD_BY_ID and BPF_MAP_GET_FD_BY_ID are for nobody less
 	 * (kernel/bpf/syscall.c). */
-	if (x->config->device && !(caps & 1ULL << CAP_SYS_ADMIN))
+	if ((x->config->device || x->config->guard.on) && !(caps & 1ULL << CAP_SYS_ADMIN))
 		doctor_found(x, DOCTOR_RIGHTS, doctor_advice(x, "run as root"),
 			     "no right to find the programs on a device (CAP_SYS_ADMIN), which "
-			     "decapsulate needs");
+			     "%s needs",
+			     x->config->device ? "decapsulate" : "the guard");
 }
 
 void doctor_pins(struct examination *x)
