@@ -155,7 +155,7 @@ void doctor_daemon(struct examination *x)
 				  "back what is removed");
 		return;
 	}
-	answer = control_ask(x->pin_dir);
+	answer = server_control_ask(x->pin_dir);
 	if (!answer)
 		doctor_found(x, DOCTOR_NOT_ANSWERING,
 			     doctor_advice(x, "systemctl restart server-pm; connections go on"),
