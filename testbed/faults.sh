@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A service with everything of ours running, and faults to inject into it. To be sourced after
-# scenario.sh, topology.sh and link.sh.
+# scenario.sh, topology.sh and bgp.sh.
 #
-#	client ══ router ══ segment ── lb, lb2    (ECMP, an lb-agent each, health checks)
-#	                        └───── b1, b2, b3 (gue; server-pm in userspace mode)
+#	client ══ router ══ segment ── lb, lb2    (BIRD and ECMP; an lb-agent each, with health checks)
+#	          (BIRD)        └───── b1, b2, b3 (gue; server-pm in userspace mode)
 #
 # A fault is a function fault_NAME: it breaks something, $VICTIM's if it is about a backend, waits, and
 # mends it. `fault` says what it may do to connections through the VIP, to TCP and to MPTCP:
@@ -29,50 +29,74 @@ fault() { # NAME TCP MPTCP ABOUT
 
 # ---- the site ----------------------------------------------------------------------------------
 
-# agent_up NODE
-agent_up() {
-	start "agent-$1" "$1" "${CLOCK[@]}" "$AGENT" --pin-dir "$PINS/$1" run -c "$TESTBED_DIR/site.yaml"
+# Our daemons' clock is what $TESTBED_DIR/clock says, as steps from the real one.
+clock_command() {
+	echo "+0" >"$TESTBED_DIR/clock"
+	CLOCK=(env "LD_PRELOAD=$(faketime_library)" "FAKETIME_TIMESTAMP_FILE=$TESTBED_DIR/clock"
+		FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1)
+}
+
+faketime_library() {
+	dpkg -L libfaketime 2>/dev/null | grep '/libfaketime\.so' ||
+		die "no libfaketime, so no steps of the clock: apt-get install faketime"
+}
+
+# site_agent_up NODE
+site_agent_up() {
+	start "agent-$1" "$1" "${CLOCK[@]}" "$LB_AGENT" --pin-dir "$PINS/$1" \
+		--socket "$TESTBED_DIR/$1.sock" --state "$TESTBED_DIR/state-$1/orders.json" \
+		run -c "$TESTBED_DIR/$1.yaml"
 	ready "agent-$1"
 }
 
-# router_uses NODE...: the balancers that the router spreads flows over, by their 5-tuples.
-router_uses() {
-	local n hops4=() hops6=()
+# site_pm_up NODE...
+site_pm_up() {
+	local n
 
 	for n in "$@"; do
-		hops4+=(nexthop via "10.0.0.$([ "$n" = lb ] && echo 2 || echo 3)")
-		hops6+=(nexthop via "fd00::$([ "$n" = lb ] && echo 2 || echo 3)")
+		PATH_MANAGER=userspace server_config "$n" >"$TESTBED_DIR/$n.yaml"
+		start "pm-$n" "$n" "${CLOCK[@]}" "$SERVER_PM" --pin-dir "$PINS/$n" run -c "$TESTBED_DIR/$n.yaml"
 	done
-	ip -n "$(netns router)" route replace "$VIP4" "${hops4[@]}"
-	ip -n "$(netns router)" -6 route replace "$VIP6" "${hops6[@]}"
+	for n in "$@"; do
+		ready "pm-$n"
+	done
 }
 
-# The state files of the agents are on a disk of their own, which can be filled.
+# The state file of an agent is on a disk of its own, which can be filled.
 state_disk() {
 	mkdir "$TESTBED_DIR/state-$1"
 	TESTBED_MOUNTS+=("$TESTBED_DIR/state-$1")
 	mount -t tmpfs -o size=64k mplb "$TESTBED_DIR/state-$1"
 }
 
-# site_up: everything, and steady requests over TCP and MPTCP.
+site_config() { # NODE
+	lb_config forward=gue | sed '/forward: gue/a\    health: {type: tcp, interval: 250ms, timeout: 250ms, rise: 2, fall: 3}'
+	anycast_config "$1" web4 web6 hold_down=1s drain_time=1s
+}
+
 site_up() {
 	local n
 
+	clock_command
 	topology_lb
 	client_endpoints subflow
-	on router sysctl -qw net.ipv4.fib_multipath_hash_policy=1 \
-		net.ipv6.fib_multipath_hash_policy=1
 	serve_backends
-	PATH_MANAGER=userspace server_pm_up
-	lb_config forward=gue \
-		>"$TESTBED_DIR/site.yaml"
+	site_pm_up "${BACKENDS[@]}"
 	second_balancer_node
+	bgp_router lb lb2
 	for n in lb lb2; do
 		state_disk "$n"
+		site_config "$n" >"$TESTBED_DIR/$n.yaml"
 		lbctl_on "$n" attach eth0 mode native >>"$TESTBED_DIR/lb.log" 2>&1
-		agent_up "$n"
+		bgp_speaker "$n" "web4=$VIP4" "web6=$VIP6"
+		site_agent_up "$n"
 	done
-	router_uses lb lb2
+	announced_by 2 || die "the balancers do not announce the VIPs"
+}
+
+# announced_by COUNT: waits for the router to have so many next hops for each VIP.
+announced_by() {
+	await 15 routed "$VIP4" "$1" && await 15 routed "$VIP6" "$1"
 }
 
 # traffic_up PROTO COUNT: so many connections that live as long as the run, each with a request every
@@ -106,16 +130,13 @@ fault_service_killed() {
 	sleep 2
 }
 
-fault balancer_killed wait whole "a balancer vanishes; the router notices half a second later"
+fault balancer_killed wait whole "a balancer vanishes; the router notices when BGP's hold time is over"
 fault_balancer_killed() {
 	ip -n "$(netns switch)" link set lb down
-	sleep 0.5
-	router_uses lb2
+	announced_by 1 || complain balancer_killed "the router does not notice"
 	sleep 3
 	ip -n "$(netns switch)" link set lb up
-	sleep 1
-	router_uses lb lb2
-	sleep 1
+	announced_by 2 || complain balancer_killed "the balancer does not come back"
 }
 
 fault agents_killed whole whole "kill -9 of every lb-agent and server-pm, and a new start"
@@ -129,17 +150,15 @@ fault_agents_killed() {
 		stop "pm-$n" KILL
 	done
 	sleep 1
-	PATH_MANAGER=userspace server_pm_up
-	agent_up lb
-	agent_up lb2
+	site_pm_up "${BACKENDS[@]}"
+	site_agent_up lb
+	site_agent_up lb2
 	sleep 1
 }
 
 fault link_flaps wait whole "the client's first link goes up and down three times"
 fault_link_flaps() {
-	local i
-
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		ip -n "$(netns router)" link set c0 down
 		sleep 0.4
 		ip -n "$(netns router)" link set c0 up
@@ -150,12 +169,12 @@ fault_link_flaps() {
 
 fault vip_blackholed wait whole "what goes to the VIP is lost for five seconds"
 fault_vip_blackholed() {
-	ip -n "$(netns router)" route replace blackhole "$VIP4"
-	ip -n "$(netns router)" -6 route replace blackhole "$VIP6"
+	# Before the routes of BIRD, whose metric is 32.
+	ip -n "$(netns router)" route add blackhole "$VIP4" metric 1
+	ip -n "$(netns router)" -6 route add blackhole "$VIP6" metric 1
 	sleep 5
-	ip -n "$(netns router)" route del blackhole "$VIP4"
-	ip -n "$(netns router)" -6 route del blackhole "$VIP6"
-	router_uses lb lb2
+	ip -n "$(netns router)" route del blackhole "$VIP4" metric 1
+	ip -n "$(netns router)" -6 route del blackhole "$VIP6" metric 1
 	sleep 3
 }
 
@@ -188,20 +207,42 @@ newcomers() {
 			"$TESTBED_DIR/newcomers")"
 }
 
-fault route_flips whole whole "the router moves all flows from one balancer to the other, and back"
+fault route_flips whole whole "the router loses each balancer in turn, twice: all flows move"
 fault_route_flips() {
-	local i
+	local n f
 
-	for i in lb lb2 lb lb2; do
-		router_uses "$i"
+	for n in lb lb2 lb lb2; do
+		for f in 4 6; do
+			birdc router disable "${n}_$f" >>"$TESTBED_DIR/faults.log"
+		done
 		sleep 0.7
+		for f in 4 6; do
+			birdc router enable "${n}_$f" >>"$TESTBED_DIR/faults.log"
+		done
+		announced_by 2 || complain route_flips "$n does not come back"
 	done
-	router_uses lb lb2
 }
 
-fault overload wait wait "a flood of SYNs, as fast as the generator can, for three seconds"
+fault bgp_reset whole whole "the BGP sessions of a balancer are reset"
+fault_bgp_reset() {
+	birdc lb restart router_4 >>"$TESTBED_DIR/faults.log"
+	birdc lb restart router_6 >>"$TESTBED_DIR/faults.log"
+	sleep 0.5
+	announced_by 2 || complain bgp_reset "the sessions do not come back"
+}
+
+fault bird_killed wait whole "BIRD of a balancer is killed, and started again"
+fault_bird_killed() {
+	stop bird-lb KILL
+	sleep 2
+	bird_up lb
+	announced_by 2 || complain bird_killed "the balancer is not announced again"
+}
+
+fault overload wait wait "a flood of SYNs to the VIP, as fast as they can be made, for three seconds"
 fault_overload() {
-	on client timeout 3 "$LOAD" flood --connect "$VIP4:80" >>"$TESTBED_DIR/faults.log" 2>&1 || true
+	on client "$LOAD" syn --to "$VIP4:80" --seconds 3 >>"$TESTBED_DIR/faults.log" 2>&1 ||
+		complain overload "there was no flood"
 	sleep 3
 }
 
@@ -216,36 +257,58 @@ fault_clock_steps() {
 	echo "+0" >"$TESTBED_DIR/clock"
 }
 
-fault disk_full whole whole "no room for the agents' state, and an order given meanwhile"
+fault disk_full whole whole "no room for the agents' state, and orders given meanwhile"
 fault_disk_full() {
 	local n
 
 	for n in lb lb2; do
 		dd if=/dev/zero of="$TESTBED_DIR/state-$n/fill" bs=4k 2>/dev/null || true
-		lbctl_on "$n" drain "$VICTIM" >>"$TESTBED_DIR/faults.log" 2>&1 || true
+		order "$n" drain || true # it may refuse
 	done
 	sleep 1.5
 	for n in lb lb2; do
 		rm "$TESTBED_DIR/state-$n/fill"
-		lbctl_on "$n" undrain "$VICTIM" >>"$TESTBED_DIR/faults.log" 2>&1 ||
-			complain disk_full "lbctl undrain fails with room on the disk again"
+		order "$n" drain || complain disk_full "lbctl drain fails on $n, with room on the disk again"
 	done
 	sleep 1.5
+	for n in lb lb2; do
+		order "$n" undrain || complain disk_full "lbctl undrain fails on $n, with room on the disk again"
+	done
+	sleep 1
 }
 
-fault rolling_restart whole whole "every program of ours is replaced, one after the other"
+order() { # NODE ORDER, for $VICTIM in both pools
+	local f
+
+	for f in 4 6; do
+		lbctl_on "$1" "$2" "servers$f/$VICTIM" >>"$TESTBED_DIR/faults.log" 2>&1 || return 1
+	done
+}
+
+fault drained whole whole "a server is drained on both balancers, and taken back"
+fault_drained() {
+	local n
+
+	for n in drain undrain; do
+		{ order lb "$n" && order lb2 "$n"; } || complain drained "lbctl $n fails"
+		sleep 2
+	done
+}
+
+fault rolling_restart whole whole "every program of ours is stopped and started, one after the other"
 fault_rolling_restart() {
 	local n
 
 	for n in lb lb2; do
-		stop "agent-$n"
-		lbctl_on "$n" attach eth0 >>"$TESTBED_DIR/faults.log" 2>&1 ||
+		stop "agent-$n" # withdraws, waits, takes the program off the NIC
+		lbctl_on "$n" attach eth0 mode native >>"$TESTBED_DIR/faults.log" 2>&1 ||
 			complain rolling_restart "lbctl attach on $n fails"
-		agent_up "$n"
+		site_agent_up "$n"
+		announced_by 2 || complain rolling_restart "$n is not announced again"
 	done
 	for n in "${BACKENDS[@]}"; do
 		stop "pm-$n"
-		PATH_MANAGER=userspace server_pm_up "$n"
+		site_pm_up "$n"
 	done
 }
 

@@ -17,7 +17,6 @@ BUILD=${BUILD:-$TESTBED_ROOT/build}
 LOAD=${LOAD:-$BUILD/mplb-load}
 LBCTL=${LBCTL:-$BUILD/lbctl}
 SERVER_PM=${SERVER_PM:-$BUILD/server-pm}
-AGENT=${AGENT:-$BUILD/lb-agent}
 
 # ---- life of a testbed -------------------------------------------------------------------------
 

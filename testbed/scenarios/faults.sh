@@ -6,9 +6,11 @@
 # the faults in an order, and with victims, that its seed says. When a run goes wrong, faults are
 # taken out of it as long as it still goes wrong: what is left is the shortest sequence that shows it.
 #
-#	client ══ router ══ segment ── lb, lb2
+#	client ══ router ══ segment ── lb, lb2      BIRD on router, lb, lb2
 #	                        └───── b1, b2, b3
 
+# shellcheck source=testbed/bgp.sh
+. "$TESTBED_ROOT/testbed/bgp.sh"
 # shellcheck source=testbed/faults.sh
 . "$TESTBED_ROOT/testbed/faults.sh"
 
