@@ -178,7 +178,7 @@ check_killed() {
 	holds "closed: a connection off the VIP" await 5 state_is off_path 1
 	stop pm KILL
 	# As if ten seconds had gone by.
-	bpftool map update pinned "$PINS/server/v1/server/guard_beat" key 0 0 0 0 \
+	bpftool map update pinned "$(find "$PINS/server" -name guard_beat)" key 0 0 0 0 \
 		value 0 0 0 0 0 0 0 0
 	holds "closed: it is not heard of" stale
 	before=$(guarded token)
