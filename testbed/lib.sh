@@ -67,6 +67,8 @@ testbed_end() {
 	done
 	[ -z "${PINS:-}" ] || umount "$PINS" 2>/dev/null || umount -l "$PINS" 2>/dev/null
 	[ -z "$TESTBED_DIR" ] || rm -rf --one-file-system "$TESTBED_DIR"
+	# Sockets of lb-agents that were killed, named after their pins.
+	[ -z "$TESTBED_DIR" ] || rm -f "/run/mplb/agent-$(tr / - <<<"${TESTBED_DIR#/}")"-*.sock
 	exit "$status"
 }
 
