@@ -2,9 +2,11 @@
 #ifndef MPLB_SERVER_CONFIG_H
 #define MPLB_SERVER_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "lib/conf.h"
 #include "lib/ip.h"
+#include "mplb/guard.h"
 
 /* A backend's config file, validated: addresses parsed, defaults in place. */
 
@@ -37,15 +39,29 @@ struct server_addresses {
 	size_t n;
 };
 
+/* The guard of the dedicated addresses. */
+struct server_guard_config {
+	bool on;
+	bool closed; /* when server-pm does not run, joins need a token that was known */
+	const char **device; /* where it is attached: none without the guard */
+	size_t n_devices;
+	struct mplb_guard_allow *allow; /* `icmp` is both of its protocols */
+	size_t n_allow;
+	struct ip prefix; /* of an address per connection, 64 bits; family 0: there are none */
+};
+
 struct server_config {
 	struct conf *conf; /* for conf_error() about what turns out wrong later */
 	struct server_addresses vips;
 	struct server_addresses dedicated;
 	struct server_addresses balancers;
+	bool join_vip; /* clients may join the VIP: no C flag */
+	__u16 join_port; /* at which the balancer sends joins to this backend alone; 0: none */
 	enum server_manager manager;
 	enum server_initial initial;
 	struct ip metrics; /* where metrics are served; family 0: nowhere */
 	unsigned int metrics_port; /* host byte order */
+	struct server_guard_config guard;
 	const char *device; /* NULL: no decapsulation */
 	enum server_mode mode;
 	int mtu; /* of the path from the balancers, bytes; or one of SERVER_MTU_* */
@@ -61,7 +77,7 @@ void server_config_free(struct server_config *config);
 const char *server_mode_name(enum server_mode mode);
 int server_mode_parse(const char *name, enum server_mode *out);
 
-/* The number of MPTCP endpoints that the config asks for. */
+/* The number of MPTCP endpoints that the config asks for, at most. */
 size_t server_config_endpoints(const struct server_config *config);
 
 #endif

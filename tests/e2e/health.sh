@@ -277,6 +277,16 @@ agent
 says "and it is said what to do" 'accept_local=1'
 ip -n "$(netns lb)" addr del "$VIP4/32" dev lo
 says "the address gone, they are up" 'servers4/b1: up'
+on lb sysctl -qw net.ipv4.conf.eth0.rp_filter=1
+ip -n "$(netns lb)" route add unreachable "$VIP4"
+stop agent
+agent
+says "answers that rp_filter drops: said" 'VIP 198.51.100.1 is not through eth0, so rp_filter drops'
+says "and seen" 'servers4/b1: down: no answer to the SYN'
+ip -n "$(netns lb)" route del unreachable "$VIP4"
+says "the route mended: up" 'servers4/b1: up'
+on lb sysctl -qw net.ipv4.conf.eth0.rp_filter=0
+comes "all of them" "$ALL"
 
 # ---- the agent's life --------------------------------------------------------------------------------
 
