@@ -11,6 +11,7 @@
 
 /* A connection whose handshake was under way when the drain began shows a little later. */
 #define EMPTY_LOOKS 3
+#define AWAY_LOOKS  10
 
 /* What a look found. */
 struct look {
@@ -27,11 +28,22 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static int look_at(const struct lbctl *ctl, const char *backend, struct look *out)
+/* away: looks in a row for which no agent ran, as when it is being started again; after AWAY_LOOKS
+ * of them that is an error. */
+static int look_at(const struct lbctl *ctl, const char *backend, int *away, struct look *out)
 {
 	json_t *request = json_pack("{s:s, s:s}", "request", "left", "backend", backend);
-	int code = lbctl_need(ctl, request, &out->answer);
+	int code = LBCTL_OK;
 
+	if (*away == AWAY_LOOKS) {
+		code = lbctl_need(ctl, request, &out->answer);
+		*away = 0;
+	} else if (!lbctl_ask(ctl, request, &code, &out->answer)) {
+		out->answer = json_pack("{s:s}", "problem", "lb-agent does not run");
+		++*away;
+	} else {
+		*away = 0;
+	}
 	if (code != LBCTL_OK)
 		return code;
 	out->problem = json_string_value(json_object_get(out->answer, "problem"));
@@ -94,10 +106,10 @@ int drain_wait(const struct lbctl *ctl, const char *backend, const struct drain_
 	const struct timespec second = { .tv_sec = 1 };
 	uint64_t end = now_ms() + wait->deadline_ms;
 	struct look said = { 0 }, look = { 0 };
-	int empty = 0, code;
+	int empty = 0, away = AWAY_LOOKS, code; /* the first time there must be one */
 
 	for (;;) {
-		code = look_at(ctl, backend, &look);
+		code = look_at(ctl, backend, &away, &look);
 		if (code != LBCTL_OK)
 			break;
 		if (!ctl->json && is_news(&look, &said))
@@ -108,7 +120,7 @@ int drain_wait(const struct lbctl *ctl, const char *backend, const struct drain_
 		empty = said.problem || said.vip_sockets || said.off_path ? 0 : empty + 1;
 		/* Where nobody knows, only a deadline can end the wait. */
 		if (empty == EMPTY_LOOKS || (wait->deadline_ms && now_ms() >= end) ||
-		    (said.problem && !wait->deadline_ms)) {
+		    (said.problem && !wait->deadline_ms && !away)) {
 			code = conclude(ctl, backend, &said, empty == EMPTY_LOOKS, changes);
 			break;
 		}

@@ -70,6 +70,8 @@ testbed_end() {
 		umount "$label" 2>/dev/null || umount -l "$label" 2>/dev/null
 	done
 	[ -z "$TESTBED_DIR" ] || rm -rf --one-file-system "$TESTBED_DIR"
+	# Sockets of lb-agents that were killed, named after their pins.
+	[ -z "$TESTBED_DIR" ] || rm -f "/run/mplb/agent-$(tr / - <<<"${TESTBED_DIR#/}")"-*.sock
 	exit "$status"
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # lb-agent is killed at any time, in the middle of changes, under traffic: no packet is lost, what is in
-# force is whole, and orders that it confirmed are there. KILLS=50 kills it that often (12 by default).
+# force is whole, and orders that it confirmed are there. KILLS=50 kills it that often (8 by default).
 #
 #	client ── router ──┬── lb    eth0 (the balancer, lb-agent)
 #	                   ├── b1  ┐
@@ -13,7 +13,7 @@
 # shellcheck source=tests/e2e/agent.bash
 . "$(dirname "$0")/agent.bash"
 
-KILLS=${KILLS:-12}
+KILLS=${KILLS:-8}
 
 # change N: the N-th of changes of both kinds, config and order. All of them go between two states of the
 # pool, so that no connection is lost to a third (docs/control.md).

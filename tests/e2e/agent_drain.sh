@@ -55,6 +55,9 @@ await 5 grep -q 'left: ' "$TESTBED_DIR/drain.out" || true
 at_least "it is shown what is left" \
 	"$(sed -n 's/^b2: left: \([0-9]*\) TCP.*/\1/p' "$TESTBED_DIR/drain.out" | head -1)" 1
 fails "a deadline that comes first" 2 'not empty at the deadline' lbctl drain b2 deadline 1s
+stop agent KILL
+sleep 1.5
+agent_run
 get drained "$(vip 4)" --bytes 1000 --count 60 --parallel 20
 served drained "new connections are served"
 equal "by others" "$(of drained '.servers.b2 // 0')" 0
