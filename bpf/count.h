@@ -5,6 +5,8 @@
 /* Counters, the trace of an explained packet, and the action that belongs to a reason. */
 #include "bpf/maps.h"
 
+#define GO_ON (-1) /* no XDP action yet */
+
 /* The trace that `lbctl explain` put in front of this packet, or NULL: any other packet. */
 static __always_inline struct mplb_trace *trace_of(const struct xdp_md *ctx)
 {

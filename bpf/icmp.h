@@ -8,6 +8,7 @@
  * a packet too big for the path to a backend. All of it out of line, in global
  * functions: rare, and verified by itself.
  */
+#include "bpf/budget.h"
 #include "bpf/count.h"
 #include "bpf/packet.h"
 #include "mplb/hash.h"
@@ -147,22 +148,9 @@ __noinline int read_quoted(struct xdp_md *ctx, struct packet *p)
 static __always_inline int may_send_error(void)
 {
 	__u32 zero = 0;
-	struct mplb_icmp_budget *budget = bpf_map_lookup_elem(&mplb_icmp_budget, &zero);
-	__u64 now = bpf_ktime_get_ns(), fresh;
+	struct mplb_budget *budget = bpf_map_lookup_elem(&mplb_icmp_budget, &zero);
 
-	if (!budget)
-		return 0;
-	fresh = (now - budget->last_ns) / (1000000000ULL / MPLB_ICMP_RATE);
-	if (fresh) {
-		budget->tokens += fresh;
-		if (fresh > MPLB_ICMP_BURST || budget->tokens > MPLB_ICMP_BURST)
-			budget->tokens = MPLB_ICMP_BURST;
-		budget->last_ns = now;
-	}
-	if (!budget->tokens)
-		return 0;
-	budget->tokens -= 1;
-	return 1;
+	return budget && budget_take(budget, bpf_ktime_get_ns(), MPLB_ICMP_RATE, MPLB_ICMP_BURST);
 }
 
 /* Makes room for len bytes in front of the IP header and moves the Ethernet

@@ -8,6 +8,7 @@
 #include "bpf/icmp.h"
 #include "bpf/parse.h"
 #include "bpf/reject.h"
+#include "bpf/steer.h"
 #include "bpf/vip.h"
 
 /* Ends the path of a packet whose ports cannot be read or trusted: where reason
@@ -36,20 +37,6 @@ static __always_inline int length_is_wrong(const struct xdp_md *ctx, const struc
 	return p->ip_len < least || p->ip_len > frame_len(ctx) - p->l3_off;
 }
 
-/* The MPTCP subtypes in the options of a TCP header at l4_off; doff its length,
- * both in bytes. A global function, so that the verifier walks the options once
- * and by themselves. */
-__noinline __u32 syn_subtypes(struct xdp_md *ctx, __u32 l4_off, __u32 doff)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	const __u8 *options;
-
-	if (l4_off > L4_MAX || doff < TCP_LEN || doff > TCP_LEN + MPTCP_OPTIONS_MAX)
-		return 0;
-	options = data + l4_off + TCP_LEN;
-	return mptcp_subtypes(options, doff - TCP_LEN, end);
-}
-
 /* Counts a SYN by its MPTCP options. Returns 1 for a join that must be answered
  * with a reset. */
 static __always_inline int syn_is_rejected(struct xdp_md *ctx, const struct packet *p, __u32 doff,
@@ -58,6 +45,9 @@ static __always_inline int syn_is_rejected(struct xdp_md *ctx, const struct pack
 	enum mplb_vip_counter counter = MPLB_VIP_C_SYN_PLAIN;
 	__u32 seen = 0;
 
+	/* Read and counted by those who steer. */
+	if (vip->flags & (MPLB_VIP_F_STEER | MPLB_VIP_F_PORTS))
+		return 0;
 	if (doff > TCP_LEN)
 		seen = syn_subtypes(ctx, p->l4_off, doff);
 	if (seen & MPTCP_SAW(MPTCP_SUB_MP_JOIN))
@@ -70,20 +60,64 @@ static __always_inline int syn_is_rejected(struct xdp_md *ctx, const struct pack
 	return counter == MPLB_VIP_C_JOIN_REJECTED;
 }
 
+/* Hash of the packet's flow, all of it. */
+static __always_inline __u64 flow_mix(const struct packet *p, const struct mplb_vip_slot *vip,
+				      __u32 ports)
+{
+	return p->family == MPLB_FAMILY_4
+		       ? mplb_flow_mix4(vip->hash_key, (__be32)p->src.first, ports)
+		       : mplb_flow_mix6(vip->hash_key, p->src.first, p->src.second, ports);
+}
+
+/* The pair of backends that a packet goes to. */
+struct pair {
+	__u32 owner, fallback;
+};
+
+/* Of a VIP that steers, or has join ports: not the slot alone decides. *to: the
+ * slot's. Returns GO_ON, or an XDP action. */
+static __always_inline int steer_packet(struct xdp_md *ctx, const struct packet *p,
+					const struct mplb_vip_slot *vip, struct pair *to)
+{
+	struct steer s = {
+		.name = mplb_flow_name(flow_mix(p, vip, p->ports)),
+		.vip = vip->vip,
+		.table = vip->table,
+		.l3_off = (__u8)p->l3_off,
+		.l4_off = (__u16)p->l4_off,
+		.owner = (__u16)to->owner,
+		.fallback = (__u16)to->fallback,
+		.family = p->family,
+		.error = p->error,
+	};
+	__u32 syn = (__u32)is_syn(ctx, p);
+
+	if (vip->flags & MPLB_VIP_F_PORTS)
+		steer_port(ctx, &s, (__u16)(bpf_ntohs(packet_dport(p)) - vip->join_base), syn);
+	else if (syn)
+		steer_syn(ctx, &s);
+	else
+		steer_segment(ctx, &s);
+	if (s.reason)
+		return steer_reject(ctx, &s);
+	to->owner = s.owner;
+	to->fallback = s.fallback;
+	return GO_ON;
+}
+
 /* The packet is for this VIP: which slot, which backend, and off it goes. */
 static __always_inline int balance(struct xdp_md *ctx, const struct packet *p,
 				   const struct mplb_vip_slot *vip)
 {
 	__u32 ports = vip->flags & MPLB_VIP_F_ADDRESSES ? 0 : p->ports;
-	__u32 hash = p->family == MPLB_FAMILY_4
-			     ? mplb_flow_hash4(vip->hash_key, (__be32)p->src.first, ports)
-			     : mplb_flow_hash6(vip->hash_key, p->src.first, p->src.second, ports);
+	__u32 hash = (__u32)(flow_mix(p, vip, ports) >> 32);
 	__u32 number = mplb_slot_of(hash), line_key = number / MPLB_TABLE_LINE;
 	__u32 table_key = vip->table;
 	void *table = bpf_map_lookup_elem(&mplb_tables, &table_key);
 	const struct mplb_table_line *line;
 	const struct mplb_table_slot *slot;
 	struct mplb_trace *trace;
+	struct pair to;
 
 	if (!table)
 		return finish(ctx, MPLB_R_TABLE_INCONSISTENT);
@@ -91,6 +125,8 @@ static __always_inline int balance(struct xdp_md *ctx, const struct packet *p,
 	if (!line)
 		return finish(ctx, MPLB_R_TABLE_INCONSISTENT);
 	slot = &line->slot[number % MPLB_TABLE_LINE];
+	to.owner = slot->owner;
+	to.fallback = slot->fallback;
 	trace = trace_of(ctx);
 	if (trace) {
 		trace->vip = vip->vip;
@@ -99,12 +135,16 @@ static __always_inline int balance(struct xdp_md *ctx, const struct packet *p,
 		trace->owner = slot->owner;
 		trace->fallback = slot->fallback;
 	}
-	if (slot->owner == MPLB_NO_BACKEND)
-		return finish(ctx, MPLB_R_NO_BACKEND);
-	return forward(ctx, p, hash, vip->vip, slot->owner, slot->fallback);
-}
+	if (vip->flags & (MPLB_VIP_F_STEER | MPLB_VIP_F_PORTS) && !p->fragment) {
+		int action = steer_packet(ctx, p, vip, &to);
 
-#define GO_ON (-1) /* no XDP action yet */
+		if (action != GO_ON)
+			return action;
+	}
+	if (to.owner == MPLB_NO_BACKEND)
+		return finish(ctx, MPLB_R_NO_BACKEND);
+	return forward(ctx, p, hash, vip->vip, to.owner, to.fallback);
+}
 
 /* A fragment: a VIP that takes any port and hashes addresses only can have it,
  * no other. Returns GO_ON with the VIP in *out, or an XDP action; so does
@@ -168,7 +208,8 @@ static __always_inline int admit_flow(struct xdp_md *ctx, struct packet *p,
 			return finish(ctx, MPLB_R_TCP_MALFORMED);
 		if ((l4[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN &&
 		    syn_is_rejected(ctx, p, doff, vip))
-			return reject_join(ctx, p->family, p->l3_off, p->l4_off);
+			return reset_syn(ctx, p->family, p->l3_off, p->l4_off,
+					 MPLB_R_JOIN_REJECTED);
 	}
 	return GO_ON;
 }

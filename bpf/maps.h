@@ -15,6 +15,7 @@
 #include "mplb/abi.h"
 #include "mplb/drop.h"
 #include "mplb/maps.h"
+#include "mplb/steer.h"
 
 /* An inner map of mplb_vips: slot -> VIP. 512 KiB. */
 struct vip_table {
@@ -102,8 +103,46 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct mplb_icmp_budget);
+	__type(value, struct mplb_budget);
 } mplb_icmp_budget SEC(".maps");
+
+/* Who of a pool is meant by an id, or by a backend of any pool -> index into mplb_backends. Written
+ * by userspace: all keys of a table before a VIP points to it; asked for joins only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MPLB_MAX_MEMBERS);
+	__type(key, struct mplb_member_key);
+	__type(value, __u32);
+} mplb_members SEC(".maps");
+
+/* Hash of a token -> those tokens and their backends, for all VIPs that steer. Written by the
+ * program; userspace counts, and frees those of a backend whose index is given anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MPLB_TOKEN_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct mplb_bucket);
+} mplb_tokens SEC(".maps");
+
+/* Hash of a 5-tuple -> subflows that were joined through a VIP that steers, and their backends. As
+ * mplb_tokens. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MPLB_SUBFLOW_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct mplb_bucket);
+} mplb_subflows SEC(".maps");
+
+/* VIP -> what is left of this CPU's budgets for it. Program only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MPLB_MAX_VIPS);
+	__type(key, __u32);
+	__type(value, struct mplb_vip_budget);
+} mplb_vip_budget SEC(".maps");
 
 /* Names and settings behind the indexes, for userspace only: the state that `lbctl apply` compares
  * a config with, and what `lbctl show` prints. */

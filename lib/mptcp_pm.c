@@ -67,7 +67,7 @@ static int mptcp_pm_endpoint_attr(const struct nlattr *attr, void *data)
 	switch (mnl_attr_get_type(attr)) {
 	case MPTCP_PM_ADDR_ATTR_ADDR4:
 		e->addr.family = MPLB_FAMILY_4;
-		e->addr.addr.word[0] = mnl_attr_get_u32(attr);
+		e->addr.addr.word[0] = nl_attr_u32(attr);
 		break;
 	case MPTCP_PM_ADDR_ATTR_ADDR6:
 		if (mnl_attr_get_payload_len(attr) < sizeof(e->addr.addr))
@@ -76,13 +76,13 @@ static int mptcp_pm_endpoint_attr(const struct nlattr *attr, void *data)
 		memcpy(&e->addr.addr, mnl_attr_get_payload(attr), sizeof(e->addr.addr));
 		break;
 	case MPTCP_PM_ADDR_ATTR_PORT:
-		e->port = mnl_attr_get_u16(attr);
+		e->port = nl_attr_u16(attr);
 		break;
 	case MPTCP_PM_ADDR_ATTR_ID:
-		e->id = mnl_attr_get_u8(attr);
+		e->id = nl_attr_u8(attr);
 		break;
 	case MPTCP_PM_ADDR_ATTR_FLAGS:
-		e->flags = mnl_attr_get_u32(attr);
+		e->flags = nl_attr_u32(attr);
 		break;
 	}
 	return MNL_CB_OK;
@@ -106,6 +106,8 @@ static int mptcp_pm_list_attr(const struct nlattr *attr, void *data)
 
 static int mptcp_pm_list_msg(const struct nlmsghdr *nlh, void *data)
 {
+	if (!nl_is_whole(nlh, sizeof(struct genlmsghdr)))
+		return MNL_CB_OK;
 	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), mptcp_pm_list_attr, data);
 }
 
@@ -162,14 +164,16 @@ static int mptcp_pm_limits_attr(const struct nlattr *attr, void *data)
 	struct mptcp_limits *limits = data;
 
 	if (mnl_attr_get_type(attr) == MPTCP_PM_ATTR_RCV_ADD_ADDRS)
-		limits->add_addr_accepted = mnl_attr_get_u32(attr);
+		limits->add_addr_accepted = nl_attr_u32(attr);
 	else if (mnl_attr_get_type(attr) == MPTCP_PM_ATTR_SUBFLOWS)
-		limits->subflows = mnl_attr_get_u32(attr);
+		limits->subflows = nl_attr_u32(attr);
 	return MNL_CB_OK;
 }
 
 static int mptcp_pm_limits_msg(const struct nlmsghdr *nlh, void *data)
 {
+	if (!nl_is_whole(nlh, sizeof(struct genlmsghdr)))
+		return MNL_CB_OK;
 	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), mptcp_pm_limits_attr, data);
 }
 

@@ -18,6 +18,8 @@ struct nl {
 	char reply[32768]; /* the kernel's dumps come in messages of up to 32 KiB */
 };
 
+#define EVENTS (sizeof(((struct nl *)0)->reply) / NL_EVENT) /* received at a time */
+
 int nl_open(int protocol, unsigned int groups, struct nl **out)
 {
 	struct nl *nl = calloc(1, sizeof(*nl));
@@ -60,6 +62,26 @@ struct nlmsghdr *nl_request(struct nl *nl, int type, int flags)
 	return nlh;
 }
 
+bool nl_is_whole(const struct nlmsghdr *nlh, size_t head)
+{
+	return nlh->nlmsg_len >= MNL_NLMSG_HDRLEN + head && nlh->nlmsg_len % NLMSG_ALIGNTO == 0;
+}
+
+__u8 nl_attr_u8(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U8) ? 0 : mnl_attr_get_u8(attr);
+}
+
+__u16 nl_attr_u16(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U16) ? 0 : mnl_attr_get_u16(attr);
+}
+
+__u32 nl_attr_u32(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U32) ? 0 : mnl_attr_get_u32(attr);
+}
+
 static int nl_ext_ack_attr(const struct nlattr *attr, void *data)
 {
 	const char **text = data;
@@ -81,10 +103,9 @@ static void nl_keep_error(struct nl *nl, const char *buf, size_t len)
 		const char *text = NULL;
 		size_t offset = sizeof(*e);
 
-		if (nlh->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) ||
-		    !e->error)
+		if (nlh->nlmsg_type != NLMSG_ERROR || !nl_is_whole(nlh, sizeof(*e)) || !e->error)
 			continue;
-		if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		if (!(nlh->nlmsg_flags & NLM_F_CAPPED) && e->msg.nlmsg_len > sizeof(e->msg))
 			offset += e->msg.nlmsg_len - sizeof(e->msg);
 		if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) && offset <= mnl_nlmsg_get_payload_len(nlh))
 			mnl_attr_parse(nlh, (unsigned int)offset, nl_ext_ack_attr, &text);
@@ -118,6 +139,29 @@ fail:
 	return err;
 }
 
+int nl_command(struct nl *nl, struct nlmsghdr *request)
+{
+	ssize_t got;
+	int err = 0;
+
+	nl->error[0] = '\0';
+	request->nlmsg_flags &= (__u16)~NLM_F_ACK;
+	if (mnl_socket_sendto(nl->socket, request, request->nlmsg_len) < 0)
+		err = -errno;
+	got = err ? 0 : recv(nl_fd(nl), nl->reply, sizeof(nl->reply), MSG_DONTWAIT);
+	if (got < 0 && errno != EAGAIN)
+		err = -errno;
+	if (got > 0) {
+		nl_keep_error(nl, nl->reply, (size_t)got);
+		if (mnl_cb_run(nl->reply, (size_t)got, request->nlmsg_seq, nl->port, NULL, NULL) ==
+		    MNL_CB_ERROR)
+			err = -errno;
+	}
+	if (err && !nl->error[0])
+		strncpy(nl->error, strerror(-err), sizeof(nl->error) - 1);
+	return err;
+}
+
 const char *nl_error(const struct nl *nl)
 {
 	return nl->error;
@@ -135,20 +179,38 @@ int nl_join(struct nl *nl, unsigned int group)
 	return 0;
 }
 
+/* Up to EVENTS messages with one call: the number of them, or -errno. */
+static int nl_receive_some(struct nl *nl, struct mmsghdr *message)
+{
+	struct iovec at[EVENTS];
+	int got;
+
+	for (size_t i = 0; i < EVENTS; i++) {
+		at[i] = (struct iovec){ nl->reply + i * NL_EVENT, NL_EVENT };
+		message[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &at[i], .msg_iovlen = 1 } };
+	}
+	do
+		got = recvmmsg(nl_fd(nl), message, EVENTS, MSG_DONTWAIT, NULL);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
 int nl_receive(struct nl *nl, mnl_cb_t cb, void *data)
 {
-	for (;;) {
-		ssize_t got = recv(nl_fd(nl), nl->reply, sizeof(nl->reply), MSG_DONTWAIT);
+	struct mmsghdr message[EVENTS];
+	int got, lost = 0;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno == EAGAIN)
-			return 0;
-		if (got < 0)
-			return -errno;
-		if (mnl_cb_run(nl->reply, (size_t)got, 0, 0, cb, data) == MNL_CB_ERROR)
-			return -errno;
-	}
+	do {
+		got = nl_receive_some(nl, message);
+		for (int i = 0; i < got; i++) {
+			if (message[i].msg_hdr.msg_flags & MSG_TRUNC)
+				lost = -ENOBUFS;
+			else if (mnl_cb_run(nl->reply + (size_t)i * NL_EVENT, message[i].msg_len, 0,
+					    0, cb, data) == MNL_CB_ERROR)
+				return -errno;
+		}
+	} while (got == EVENTS);
+	return got < 0 && got != -EAGAIN ? got : lost;
 }
 
 struct nl_group_search {
@@ -168,8 +230,9 @@ static int nl_group_attr(const struct nlattr *attr, void *data)
 
 	mnl_attr_for_each_nested (field, attr) {
 		if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_ID)
-			here.id = mnl_attr_get_u32(field);
-		else if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_NAME)
+			here.id = nl_attr_u32(field);
+		else if (mnl_attr_get_type(field) == CTRL_ATTR_MCAST_GRP_NAME &&
+			 !mnl_attr_validate(field, MNL_TYPE_NUL_STRING))
 			here.name = mnl_attr_get_str(field);
 	}
 	if (found->name && here.name && !strcmp(here.name, found->name))
@@ -182,7 +245,7 @@ static int nl_family_attr(const struct nlattr *attr, void *data)
 	struct nl_family_search *found = data;
 
 	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-		found->id = mnl_attr_get_u16(attr);
+		found->id = nl_attr_u16(attr);
 	else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
 		mnl_attr_parse_nested(attr, nl_group_attr, &found->group);
 	return MNL_CB_OK;
@@ -190,6 +253,8 @@ static int nl_family_attr(const struct nlattr *attr, void *data)
 
 static int nl_family_msg(const struct nlmsghdr *nlh, void *data)
 {
+	if (!nl_is_whole(nlh, sizeof(struct genlmsghdr)))
+		return MNL_CB_OK;
 	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), nl_family_attr, data);
 }
 

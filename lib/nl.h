@@ -2,6 +2,8 @@
 #ifndef MPLB_NL_H
 #define MPLB_NL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <libmnl/libmnl.h>
 
 /*
@@ -25,12 +27,27 @@ struct nlmsghdr *nl_request(struct nl *nl, int type, int flags);
  * or MNL_CB_ERROR with errno set to stop. 0 or -errno; nl_error() then has the kernel's text. */
 int nl_talk(struct nl *nl, struct nlmsghdr *request, mnl_cb_t cb, void *data);
 
+/* The same for a command that has no reply, and for many of them: no acknowledgement is asked for.
+ * The kernel does what generic netlink commands say before sending ends, and only a refusal is
+ * answered. */
+int nl_command(struct nl *nl, struct nlmsghdr *request);
+
+/* True where the message has `head` bytes of payload before its attributes, and those are padded,
+ * the last one too: libmnl counts on both. Every parser asks this first. */
+bool nl_is_whole(const struct nlmsghdr *nlh, size_t head);
+
+/* An attribute's number; 0 where the attribute is too short to hold one. */
+__u8 nl_attr_u8(const struct nlattr *attr);
+__u16 nl_attr_u16(const struct nlattr *attr);
+__u32 nl_attr_u32(const struct nlattr *attr);
+
 /* The kernel's text for the last failure, else strerror() of it. */
 const char *nl_error(const struct nl *nl);
 
 /* Multicast reception: the descriptor to poll, joining a group by number (generic netlink), and
  * handing every message waiting (never blocks) to cb. nl_receive: 0, or -errno; -ENOBUFS says that
- * events were lost and the caller must look at everything again. */
+ * events were lost, or longer than NL_EVENT, and the caller must look at everything again. */
+#define NL_EVENT 1024
 int nl_fd(const struct nl *nl);
 int nl_join(struct nl *nl, unsigned int group);
 int nl_receive(struct nl *nl, mnl_cb_t cb, void *data);

@@ -16,7 +16,7 @@ struct rtaddr_list {
 /* IFA_LOCAL is our own end of a point-to-point link, where IFA_ADDRESS is the other; elsewhere they
  * are the same, and IPv6 may have IFA_ADDRESS alone. So the former wins. */
 struct rtaddr_attrs {
-	const struct nlattr *address, *local;
+	const struct nlattr *address, *local, *flags;
 };
 
 static int rtaddr_attr(const struct nlattr *attr, void *data)
@@ -27,6 +27,8 @@ static int rtaddr_attr(const struct nlattr *attr, void *data)
 		found->address = attr;
 	else if (mnl_attr_get_type(attr) == IFA_LOCAL)
 		found->local = attr;
+	else if (mnl_attr_get_type(attr) == IFA_FLAGS)
+		found->flags = attr;
 	return MNL_CB_OK;
 }
 
@@ -50,16 +52,21 @@ static int rtaddr_append(struct rtaddr_list *list, const struct rtaddr *entry)
 static int rtaddr_msg(const struct nlmsghdr *nlh, void *data)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-	struct rtaddr entry = { .ifindex = (int)ifa->ifa_index };
 	struct rtaddr_list *list = data;
 	struct rtaddr_attrs found = { 0 };
 	const struct nlattr *attr;
+	struct rtaddr entry;
 
-	if (nlh->nlmsg_type != RTM_NEWADDR ||
+	if (nlh->nlmsg_type != RTM_NEWADDR || !nl_is_whole(nlh, sizeof(*ifa)) ||
 	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
 		return MNL_CB_OK;
-	entry.addr.family = ifa->ifa_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6;
 	mnl_attr_parse(nlh, sizeof(*ifa), rtaddr_attr, &found);
+	entry = (struct rtaddr){
+		.addr.family = ifa->ifa_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6,
+		.ifindex = (int)ifa->ifa_index,
+		.flags = found.flags ? nl_attr_u32(found.flags) : ifa->ifa_flags,
+		.prefix_len = ifa->ifa_prefixlen,
+	};
 	attr = found.local ? found.local : found.address;
 	if (!attr || mnl_attr_get_payload_len(attr) < IP_KEYLEN(entry.addr.family))
 		return MNL_CB_OK;

@@ -10,6 +10,8 @@
 struct rtaddr {
 	struct ip addr;
 	int ifindex;
+	__u32 flags; /* IFA_F_* */
+	__u8 prefix_len; /* bits */
 };
 
 /* All addresses of the namespace. *out is malloc'ed, to be freed by the caller; the number of

@@ -12,12 +12,15 @@
 #include "backends.h"
 #include "describe.h"
 #include "lib/log.h"
+#include "joinports.h"
 #include "maglev.h"
+#include "members.h"
 #include "mplb/hash.h"
 #include "notes.h"
 #include "places.h"
 #include "pooltable.h"
 #include "ports.h"
+#include "tokens.h"
 #include "viptable.h"
 
 /* A change at work. */
@@ -25,6 +28,7 @@ struct change {
 	struct datapath *dp;
 	struct state *was, *want;
 	struct places places;
+	struct members *members;
 };
 
 /* Builds a pool's table in a map of its own. Returns its descriptor or -errno. */
@@ -105,16 +109,51 @@ static __u64 vip_hash_key(const struct mplb_vip_slot *slot, __u64 seed)
 	return mplb_key(mplb_key(mplb_key(seed, word[0]), word[1]), slot->service);
 }
 
+static __u16 max_id(const struct state_pool *pool)
+{
+	__u16 max = 0;
+
+	for (size_t i = 0; i < pool->n_members; i++)
+		if (pool->members[i].id > max)
+			max = pool->members[i].id;
+	return max;
+}
+
+/* The blocks of a VIP's join ports: as its slot, but for the key. */
+static int insert_join_ports(struct mplb_vip_slot *table, const struct mplb_vip_slot *vip,
+			     const struct state_pool *pool)
+{
+	struct joinports ports = joinports_of(vip->join_base, max_id(pool));
+	__u32 port = ports.first & ~(MPLB_JOIN_BLOCK - 1u);
+	struct mplb_vip_slot block = *vip;
+	int err = 0;
+
+	block.flags = (__u16)((vip->flags & MPLB_VIP_F_ADDRESSES) | MPLB_VIP_F_PORTS);
+	for (; !err && ports.first && port <= ports.last && port <= 65535;
+	     port += MPLB_JOIN_BLOCK) {
+		block.service = mplb_vip_service(htons((__u16)port), MPLB_JOIN_PROTO,
+						 vip->service >> 24 & 0xff);
+		err = viptable_insert(table, &block);
+		/* What is kept of a member that has left the config may lie where another VIP has
+		 * its own by now. */
+		if (err == -EEXIST)
+			err = 0;
+	}
+	return err;
+}
+
 static int insert_vip(struct mplb_vip_slot *table, const struct state_vip *vip,
 		      const struct state_pool *pool)
 {
 	struct mplb_vip_slot slot = {
 		.addr = vip->addr.addr,
 		.service = mplb_vip_service(htons(vip->port), vip->protocol, vip->addr.family),
-		.flags = pool->hash_addresses ? MPLB_VIP_F_ADDRESSES : 0,
+		.flags = (__u16)((pool->hash_addresses ? MPLB_VIP_F_ADDRESSES : 0) |
+				 (vip->mp_join == MPLB_MP_JOIN_STEER ? MPLB_VIP_F_STEER : 0)),
 		.mp_join = (__u8)vip->mp_join,
 		.vip = vip->index,
 		.table = pool->table,
+		.join_base = vip->join_base,
 	};
 	struct mplb_vip_slot address = {
 		.addr = slot.addr,
@@ -124,6 +163,8 @@ static int insert_vip(struct mplb_vip_slot *table, const struct state_vip *vip,
 
 	slot.hash_key = vip_hash_key(&slot, pool->hash_seed);
 	err = viptable_insert(table, &slot);
+	if (!err)
+		err = insert_join_ports(table, &slot, pool);
 	if (!err)
 		err = viptable_insert(table, &address);
 	return err == -EEXIST ? 0 : err; /* another VIP of the same address */
@@ -152,17 +193,22 @@ static int write_vips(const struct change *change)
 	return err;
 }
 
-/* An index given anew begins at 0. */
+/* An index given anew begins at 0, and owns nothing. */
 static int zero_counters(const struct change *change)
 {
 	const struct in_force *now = &change->places.now, *next = &change->places.next;
+	bool anew[MPLB_MAX_BACKENDS];
 	int err = 0;
+
+	for (__u32 i = 0; i < MPLB_MAX_BACKENDS; i++)
+		anew[i] = next->backend[i] && !now->backend[i];
+	tokens_forget(change->dp, anew);
 
 	for (__u32 i = 0; !err && i < MPLB_MAX_VIPS; i++)
 		if (next->vip[i] && !now->vip[i])
 			err = datapath_zero(change->dp->vip_stats, i, MPLB_VIP_C_MAX);
 	for (__u32 i = 0; !err && i < MPLB_MAX_BACKENDS; i++)
-		if (next->backend[i] && !now->backend[i])
+		if (anew[i])
 			err = datapath_zero(change->dp->backend_stats, i,
 					    sizeof(struct mplb_backend_stats) / sizeof(__u64));
 	return err ? log_err_r(err, "cannot reset counters: %s", strerror(-err)) : 0;
@@ -198,6 +244,7 @@ static void collect_garbage(const struct change *change)
 {
 	struct mplb_pool_info *pools = change->dp->pool_info;
 	__u32 keys[MPLB_MAX_POOLS], n = 0;
+	bool gone[MPLB_MAX_BACKENDS];
 	int err = 0;
 
 	for (__u32 i = 0; i < MPLB_MAX_POOLS; i++)
@@ -212,6 +259,10 @@ static void collect_garbage(const struct change *change)
 	}
 	if (err)
 		log_warn("old tables stay in memory: %s", strerror(-err));
+	members_prune(change->dp, change->members);
+	for (__u32 i = 0; i < MPLB_MAX_BACKENDS; i++)
+		gone[i] = change->places.now.backend[i] && !change->places.next.backend[i];
+	tokens_forget_subflows(change->dp, gone);
 	describe_forget(change->dp, &change->places);
 	ports_prune(change->dp, &change->places.next);
 }
@@ -221,6 +272,8 @@ static int carry_out(struct change *change, enum backends_scope scope)
 	struct places *places = &change->places;
 	int err = places_give(change->was, change->want, places);
 
+	if (!err)
+		err = members_plan(change->want, &change->members);
 	if (err)
 		return err;
 	/* Into places that no packet looks at; of the entries in use, only next hops change. */
@@ -230,6 +283,8 @@ static int carry_out(struct change *change, enum backends_scope scope)
 		err = backends_resolve(change->dp, change->want, &places->now, scope);
 	if (!err)
 		err = write_tables(change);
+	if (!err)
+		err = members_write(change->dp, change->members);
 	/* From here on the new state is in force. */
 	if (!err)
 		err = write_vips(change);
@@ -273,6 +328,7 @@ int apply(struct datapath *dp, const struct demand *demand, json_t *changes)
 	if (change) {
 		state_free(change->was);
 		state_free(change->want);
+		members_free(change->members);
 	}
 	free(change);
 	close(lock);

@@ -103,6 +103,13 @@ static const char *action_name(int action)
 	return action >= 0 && action < 5 ? names[action] : "?";
 }
 
+static const char *via_name(__u8 via)
+{
+	static const char *const names[] = { "hash", "token", "subflow", "port" };
+
+	return via < 4 ? names[via] : "?";
+}
+
 static json_t *describe(const struct datapath *dp, const struct datapath_nic *nic,
 			const struct explain_result *r)
 {
@@ -126,6 +133,8 @@ static json_t *describe(const struct datapath *dp, const struct datapath_nic *ni
 		json_object_set_new(out, "hash", json_integer(t->hash));
 		json_object_set_new(out, "slot", json_integer(t->slot));
 	}
+	if (forwarded)
+		json_object_set_new(out, "picked_by", json_string(via_name(t->via)));
 	if (t->owner < MPLB_MAX_BACKENDS)
 		json_object_set_new(out, "backend", json_string(dp->backend_info[t->owner].name));
 	if (t->fallback < MPLB_MAX_BACKENDS)

@@ -13,9 +13,13 @@ static const struct out_column nic_columns[] = {
 	{ "shared", "SHARED" }, { NULL, NULL },
 };
 static const struct out_column vip_columns[] = {
-	{ "name", "VIP" },  { "address", "ADDRESS" },
-	{ "port", "PORT" }, { "protocol", "PROTOCOL" },
-	{ "pool", "POOL" }, { "mp_join", "MP_JOIN" },
+	{ "name", "VIP" },
+	{ "address", "ADDRESS" },
+	{ "port", "PORT" },
+	{ "protocol", "PROTOCOL" },
+	{ "pool", "POOL" },
+	{ "mp_join", "MP_JOIN" },
+	{ "join_ports", "JOIN PORTS" },
 	{ NULL, NULL },
 };
 static const struct out_column pool_columns[] = {
@@ -25,14 +29,23 @@ static const struct out_column pool_columns[] = {
 	{ NULL, NULL },
 };
 static const struct out_column backend_columns[] = {
-	{ "name", "BACKEND" },	  { "pool", "POOL" },
-	{ "address", "ADDRESS" }, { "id", "ID" },
-	{ "state", "STATE" },	  { "marks", "MARKS" },
-	{ "weight", "WEIGHT" },	  { "base_weight", "BASE" },
-	{ "share", "SHARE" },	  { "fallback_share", "FALLBACK" },
-	{ "device", "DEVICE" },	  { "vlan", "VLAN" },
-	{ "mtu", "MTU" },	  { "next_hop", "NEXT HOP" },
-	{ "problem", "PROBLEM" }, { NULL, NULL },
+	{ "name", "BACKEND" },
+	{ "pool", "POOL" },
+	{ "address", "ADDRESS" },
+	{ "id", "ID" },
+	{ "state", "STATE" },
+	{ "marks", "MARKS" },
+	{ "weight", "WEIGHT" },
+	{ "base_weight", "BASE" },
+	{ "share", "SHARE" },
+	{ "fallback_share", "FALLBACK" },
+	{ "tokens", "TOKENS" },
+	{ "device", "DEVICE" },
+	{ "vlan", "VLAN" },
+	{ "mtu", "MTU" },
+	{ "next_hop", "NEXT HOP" },
+	{ "problem", "PROBLEM" },
+	{ NULL, NULL },
 };
 static const struct out_column table_columns[] = {
 	{ "pool", "POOL" },	   { "backend", "BACKEND" }, { "weight", "WEIGHT" },

@@ -19,6 +19,11 @@ static const struct out_column vip_columns[] = {
 	{ "syn_plain", "TCP SYNS" },
 	{ "mp_join_rejected", "JOINS REJECTED" },
 	{ "mp_join_hashed", "JOINS HASHED" },
+	{ "mp_join_steered", "STEERED" },
+	{ "mp_join_by_port", "BY PORT" },
+	{ "mp_join_unknown", "UNKNOWN" },
+	{ "learnt_ack", "LEARNT BY ACK" },
+	{ "learnt_data", "BY DATA" },
 	{ NULL, NULL },
 };
 static const struct out_column backend_columns[] = {

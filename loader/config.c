@@ -38,6 +38,10 @@ struct file_pool {
 	uint32_t backends_count;
 };
 
+struct file_join_ports {
+	uint16_t base;
+};
+
 struct file_vip {
 	const char *name;
 	const char *address;
@@ -45,6 +49,7 @@ struct file_vip {
 	int protocol;
 	const char *pool;
 	enum mplb_mp_join *mp_join;
+	struct file_join_ports *join_ports;
 };
 
 struct file_config {
@@ -69,7 +74,8 @@ static const cyaml_strval_t forwards[] = { { "l2", MPLB_FORWARD_L2 },
 					   { "gue", MPLB_FORWARD_GUE } };
 static const cyaml_strval_t hashes[] = { { "flow", HASH_FLOW }, { "addresses", HASH_ADDRESSES } };
 static const cyaml_strval_t joins[] = { { "reject", MPLB_MP_JOIN_REJECT },
-					{ "hash", MPLB_MP_JOIN_HASH } };
+					{ "hash", MPLB_MP_JOIN_HASH },
+					{ "steer", MPLB_MP_JOIN_STEER } };
 
 #define NAME(type, member)                                                                         \
 	CYAML_FIELD_STRING_PTR(#member, CYAML_FLAG_POINTER, type, member, 1, MPLB_NAME_LEN - 1)
@@ -104,6 +110,11 @@ static const cyaml_schema_value_t pool_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_pool, pool_fields),
 };
 
+static const cyaml_schema_field_t join_ports_fields[] = {
+	CYAML_FIELD_UINT("base", CYAML_FLAG_DEFAULT, struct file_join_ports, base),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t vip_fields[] = {
 	NAME(struct file_vip, name),
 	NAME(struct file_vip, address),
@@ -113,6 +124,8 @@ static const cyaml_schema_field_t vip_fields[] = {
 	NAME(struct file_vip, pool),
 	CYAML_FIELD_ENUM_PTR("mp_join", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct file_vip,
 			     mp_join, joins, ARRAY_SIZE(joins)),
+	CYAML_FIELD_MAPPING_PTR("join_ports", CYAML_FLAG_OPTIONAL, struct file_vip, join_ports,
+				join_ports_fields),
 	CYAML_FIELD_END,
 };
 
@@ -250,6 +263,30 @@ static int unknown_pool(const struct lb_config *config, size_t v, const char *na
 			  "no pool is called '%s'; known pools: %s", name, known);
 }
 
+static int read_join_ports(struct lb_config *config, size_t v, const struct file_vip *from)
+{
+	struct lb_vip *to = &config->vips[v];
+	int err = 0;
+
+	if (!from->join_ports)
+		return 0;
+	to->join_base = from->join_ports->base;
+	if (!to->join_base)
+		err = conf_error(
+			config->conf, conf_path("vips[%zu].join_ports.base", v),
+			"0 is not a base; give a port below those of the backends, such as "
+			"20000: backend 1 gets port 20001");
+	if (to->protocol == IPPROTO_UDP)
+		err = conf_error(config->conf, conf_path("vips[%zu].join_ports", v),
+				 "MPTCP is TCP, and this VIP is udp; remove the key");
+	if (!to->port)
+		err = conf_error(
+			config->conf, conf_path("vips[%zu].join_ports", v),
+			"this VIP has port 0, any port, and leaves none for joins; give it "
+			"one port, or remove the key");
+	return err;
+}
+
 static int read_vip(struct lb_config *config, size_t v, const struct file_vip *from)
 {
 	struct lb_vip *to = &config->vips[v];
@@ -268,6 +305,7 @@ static int read_vip(struct lb_config *config, size_t v, const struct file_vip *f
 	if (from->mp_join && from->protocol == IPPROTO_UDP)
 		err |= conf_error(config->conf, conf_path("vips[%zu].mp_join", v),
 				  "MPTCP is TCP, and this VIP is udp; remove the key");
+	err |= read_join_ports(config, v, from);
 	if (!to->pool)
 		err |= unknown_pool(config, v, from->pool);
 	return err ? -EINVAL : 0;

@@ -53,6 +53,7 @@ struct lb_vip {
 	uint16_t port; /* host byte order; 0: any */
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum mplb_mp_join mp_join;
+	uint16_t join_base; /* join_ports; 0: none */
 	const struct lb_pool *pool;
 };
 

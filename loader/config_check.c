@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include "config_health.h"
+#include "joinports.h"
 #include "mplb/maps.h"
 
 static bool same_address(const struct ip *a, const struct ip *b)
@@ -40,15 +41,95 @@ static unsigned int check_vip_pair(const struct lb_config *config, size_t i, siz
 	return errors;
 }
 
+/* Those of a VIP; none where what is wrong has been said. */
+static struct joinports join_ports(const struct lb_vip *vip)
+{
+	uint16_t max = 0;
+
+	if (!vip->join_base || !vip->pool || !vip->port || vip->protocol != IPPROTO_TCP)
+		return (struct joinports){ 0 };
+	for (size_t i = 0; i < vip->pool->n_backends; i++)
+		if (vip->pool->backends[i].id > max)
+			max = vip->pool->backends[i].id;
+	return joinports_of(vip->join_base, max);
+}
+
+static unsigned int check_join_ids(const struct lb_config *config, size_t v)
+{
+	const struct lb_vip *vip = &config->vips[v];
+	unsigned int errors = 0;
+
+	if (!vip->join_base || !vip->pool)
+		return 0;
+	for (size_t i = 0; i < vip->pool->n_backends; i++) {
+		const struct lb_backend *b = &vip->pool->backends[i];
+
+		if (vip->join_base + b->id <= 65535)
+			continue;
+		conf_error(config->conf, conf_path("vips[%zu].join_ports.base", v),
+			   "%u leaves no port to backend '%s' of pool '%s', whose id is %u: %u is "
+			   "above 65535; give a lower base, or the backend a lower id",
+			   vip->join_base, b->name, vip->pool->name, b->id, vip->join_base + b->id);
+		errors++;
+	}
+	return errors;
+}
+
+/* The join ports of VIP i against the port and the join ports of VIP j. */
+static unsigned int check_join_pair(const struct lb_config *config, size_t i, size_t j)
+{
+	const struct lb_vip *vip = &config->vips[i], *other = &config->vips[j];
+	struct joinports ports = join_ports(vip), others = join_ports(other);
+
+	if (!ports.first || !same_address(&vip->addr, &other->addr) ||
+	    other->protocol != IPPROTO_TCP)
+		return 0;
+	if (!other->port || (other->port >= ports.first && other->port <= ports.last)) {
+		conf_error(config->conf, conf_path("vips[%zu].join_ports.base", i),
+			   "the join ports %u to %u are also VIP '%s''s (port %u%s); give another "
+			   "base",
+			   ports.first, ports.last, other->name, other->port,
+			   other->port ? "" : ", any port");
+		return 1;
+	}
+	if (i <= j || !others.first || others.last < ports.first || others.first > ports.last)
+		return 0;
+	conf_error(config->conf, conf_path("vips[%zu].join_ports.base", i),
+		   "the join ports %u to %u overlap with those of VIP '%s', %u to %u; give another "
+		   "base",
+		   ports.first, ports.last, other->name, others.first, others.last);
+	return 1;
+}
+
+static unsigned int check_join_blocks(const struct lb_config *config)
+{
+	unsigned int blocks = 0;
+
+	for (size_t v = 0; v < config->n_vips; v++)
+		blocks += joinports_blocks(join_ports(&config->vips[v]));
+	if (blocks <= MPLB_MAX_JOIN_BLOCKS)
+		return 0;
+	conf_error(
+		config->conf, "vips",
+		"the join ports of all VIPs are in %u blocks of %d ports; %d have room: give the "
+		"backends lower ids, or fewer VIPs join_ports",
+		blocks, MPLB_JOIN_BLOCK, MPLB_MAX_JOIN_BLOCKS);
+	return 1;
+}
+
 static unsigned int check_vips(const struct lb_config *config)
 {
 	unsigned int errors = 0;
 	size_t i, j;
 
-	for (i = 0; i < config->n_vips; i++)
+	for (i = 0; i < config->n_vips; i++) {
 		for (j = 0; j < i; j++)
 			errors += check_vip_pair(config, i, j);
-	return errors;
+		errors += check_join_ids(config, i);
+		for (j = 0; j < config->n_vips; j++)
+			errors += check_join_pair(config, i, j);
+	}
+	return errors ? errors : check_join_blocks(config);
 }
 
 static unsigned int check_backend_pair(const struct lb_config *config, size_t p, size_t i, size_t j)

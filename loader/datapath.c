@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "lib/log.h"
+#include "mplb/steer.h"
 
 void *datapath_mmap(int map, size_t len)
 {
@@ -34,6 +35,7 @@ static const struct map_binding bindings[] = {
 	{ "mplb_backend_stats", offsetof(struct datapath, backend_stats) },
 	{ "mplb_reasons", offsetof(struct datapath, reasons) },
 	{ "mplb_ports", offsetof(struct datapath, ports) },
+	{ "mplb_members", offsetof(struct datapath, members) },
 	{ "mplb_backends", offsetof(struct datapath, backends),
 	  MPLB_MAX_BACKENDS * sizeof(struct mplb_backend) },
 	{ "mplb_vip_info", offsetof(struct datapath, vip_info),
@@ -42,6 +44,10 @@ static const struct map_binding bindings[] = {
 	  MPLB_MAX_POOLS * sizeof(struct mplb_pool_info) },
 	{ "mplb_backend_info", offsetof(struct datapath, backend_info),
 	  MPLB_MAX_BACKENDS * sizeof(struct mplb_backend_info) },
+	{ "mplb_tokens", offsetof(struct datapath, tokens),
+	  MPLB_TOKEN_BUCKETS * sizeof(struct mplb_bucket) },
+	{ "mplb_subflows", offsetof(struct datapath, subflows),
+	  MPLB_SUBFLOW_BUCKETS * sizeof(struct mplb_bucket) },
 };
 
 #define N_BINDINGS (sizeof(bindings) / sizeof(bindings[0]))
@@ -88,6 +94,7 @@ int datapath_open(const char *root, struct datapath **out)
 	if (!dp)
 		return -ENOMEM;
 	dp->vips = dp->tables = dp->vip_stats = dp->backend_stats = dp->reasons = dp->ports = -1;
+	dp->members = -1;
 	err = pin_folder(root, NULL, 0, dp->folder);
 	if (err)
 		goto fail;

@@ -18,11 +18,14 @@ struct datapath {
 	int vips, tables; /* maps of maps */
 	int vip_stats, backend_stats, reasons; /* per CPU */
 	int ports; /* devmap */
+	int members; /* hash */
 	/* Mapped into memory: writes are seen by the program and other processes at once. */
 	struct mplb_backend *backends; /* MPLB_MAX_BACKENDS */
 	struct mplb_vip_info *vip_info; /* MPLB_MAX_VIPS */
 	struct mplb_pool_info *pool_info; /* MPLB_MAX_POOLS */
 	struct mplb_backend_info *backend_info; /* MPLB_MAX_BACKENDS */
+	struct mplb_bucket *tokens; /* MPLB_TOKEN_BUCKETS */
+	struct mplb_bucket *subflows; /* MPLB_SUBFLOW_BUCKETS */
 };
 
 enum datapath_mode { DATAPATH_AUTO, DATAPATH_NATIVE, DATAPATH_GENERIC };

@@ -72,6 +72,7 @@ static void describe_vips(const struct datapath *dp, const struct state *want,
 			.proto = vip->protocol,
 			.family = vip->addr.family,
 			.mp_join = (__u8)vip->mp_join,
+			.join_base = vip->join_base,
 		};
 
 		if (places->now.vip[vip->index] != kept)

@@ -23,9 +23,9 @@ static void get_vlan(const struct nlattr *data, struct link *link)
 
 	mnl_attr_for_each_nested (attr, data) {
 		if (mnl_attr_get_type(attr) == IFLA_VLAN_ID)
-			link->vlan = mnl_attr_get_u16(attr);
+			link->vlan = nl_attr_u16(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL)
-			link->vlan_protocol = ntohs(mnl_attr_get_u16(attr));
+			link->vlan_protocol = ntohs(nl_attr_u16(attr));
 	}
 }
 
@@ -47,7 +47,7 @@ int link_parse(const struct nlmsghdr *nlh, void *out)
 	struct link *link = out;
 	const struct nlattr *attr;
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi))
+	if (!nl_is_whole(nlh, sizeof(*ifi)))
 		return MNL_CB_OK;
 	*link = (struct link){ .ifindex = (unsigned int)ifi->ifi_index };
 	link->is_ethernet = ifi->ifi_type == ARPHRD_ETHER;
@@ -58,10 +58,10 @@ int link_parse(const struct nlmsghdr *nlh, void *out)
 			get_text(attr, link->name, sizeof(link->name));
 			break;
 		case IFLA_MTU:
-			link->mtu = mnl_attr_get_u32(attr);
+			link->mtu = nl_attr_u32(attr);
 			break;
 		case IFLA_LINK:
-			link->below = mnl_attr_get_u32(attr);
+			link->below = nl_attr_u32(attr);
 			break;
 		case IFLA_LINK_NETNSID:
 			link->below_is_elsewhere = true;

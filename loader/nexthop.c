@@ -30,8 +30,11 @@ static void get_ip(const struct nlattr *attr, __u8 family, struct ip *out)
 static void get_via(const struct nlattr *attr, struct ip *out)
 {
 	const struct rtvia *via = mnl_attr_get_payload(attr);
-	__u8 family = via->rtvia_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6;
+	__u8 family;
 
+	if (mnl_attr_get_payload_len(attr) < sizeof(*via))
+		return;
+	family = via->rtvia_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6;
 	if (mnl_attr_get_payload_len(attr) != sizeof(*via) + IP_KEYLEN(family))
 		return;
 	*out = (struct ip){ .family = family };
@@ -42,18 +45,21 @@ static int on_metric(const struct nlattr *attr, void *data)
 {
 	struct nexthop *hop = data;
 
-	if (mnl_attr_get_type(attr) == RTAX_MTU && mnl_attr_get_u32(attr))
-		hop->mtu = mnl_attr_get_u32(attr);
+	if (mnl_attr_get_type(attr) == RTAX_MTU && nl_attr_u32(attr))
+		hop->mtu = nl_attr_u32(attr);
 	return MNL_CB_OK;
 }
 
 static int on_route(const struct nlmsghdr *nlh, void *data)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	__u8 family = rtm->rtm_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6;
 	struct nexthop *hop = data;
 	const struct nlattr *attr;
+	__u8 family;
 
+	if (!nl_is_whole(nlh, sizeof(*rtm)))
+		return MNL_CB_OK;
+	family = rtm->rtm_family == AF_INET ? MPLB_FAMILY_4 : MPLB_FAMILY_6;
 	if (rtm->rtm_type == RTN_LOCAL)
 		hop->fault = NEXTHOP_LOCAL;
 	else if (rtm->rtm_type != RTN_UNICAST)
@@ -61,7 +67,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	mnl_attr_for_each (attr, nlh, sizeof(*rtm)) {
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_OIF:
-			hop->device = mnl_attr_get_u32(attr);
+			hop->device = nl_attr_u32(attr);
 			break;
 		case RTA_GATEWAY:
 			hop->gateway = true;
@@ -88,6 +94,8 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *data)
 	struct nexthop *hop = data;
 	const struct nlattr *attr;
 
+	if (!nl_is_whole(nlh, sizeof(*ndm)))
+		return MNL_CB_OK;
 	hop->failed = ndm->ndm_state & NUD_FAILED;
 	if (!(ndm->ndm_state & NEIGH_VALID))
 		return MNL_CB_OK;

@@ -38,7 +38,7 @@ const char *forward_word(enum mplb_forward forward)
 
 const char *mp_join_word(enum mplb_mp_join mp_join)
 {
-	static const char *const words[] = { "reject", "hash" };
+	static const char *const words[] = { "reject", "hash", "steer" };
 
 	return word(words, WORDS(words), mp_join);
 }
@@ -116,6 +116,8 @@ static void note_vip(json_t *changes, const struct state *was, const struct stat
 	service(vip, text);
 	if (!old) {
 		detail(&note, "%s -> pool %s, mp_join %s", text, pool, mp_join_word(vip->mp_join));
+		if (vip->join_base)
+			detail(&note, "join_ports from %u", vip->join_base);
 		end(&note, "add");
 		return;
 	}
@@ -124,6 +126,8 @@ static void note_vip(json_t *changes, const struct state *was, const struct stat
 	if (old->mp_join != vip->mp_join)
 		detail(&note, "%s mp_join %s -> %s", text, mp_join_word(old->mp_join),
 		       mp_join_word(vip->mp_join));
+	if (old->join_base != vip->join_base)
+		detail(&note, "%s join_ports from %u -> %u", text, old->join_base, vip->join_base);
 	if (strcmp(old->name, vip->name) != 0)
 		detail(&note, "%s name %s -> %s", text, old->name, vip->name);
 	end_if_any(&note);

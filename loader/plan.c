@@ -230,6 +230,7 @@ static void plan_vip(const struct lb_vip *from, const struct state *state, struc
 		.port = from->port,
 		.protocol = from->protocol,
 		.mp_join = from->mp_join,
+		.join_base = from->join_base,
 		.pool = (size_t)(state_find_pool(state, from->pool->name) - state->pools),
 		.index = STATE_NO_PLACE,
 	};

@@ -14,6 +14,7 @@
 #include "pooltable.h"
 #include "problems.h"
 #include "report_lib.h"
+#include "tokens.h"
 
 static json_t *text_of(const struct mplb_ip *addr, __u8 family)
 {
@@ -56,10 +57,12 @@ json_t *report_vips(const struct datapath *dp)
 			continue;
 		json_array_append_new(
 			rows,
-			json_pack("{s:s, s:o, s:i, s:s, s:s, s:s}", "name", v->name, "address",
+			json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:o}", "name", v->name, "address",
 				  text_of(&v->addr, v->family), "port", (int)ntohs(v->port),
 				  "protocol", v->proto == IPPROTO_TCP ? "tcp" : "udp", "pool",
-				  v->pool, "mp_join", mp_join_word((enum mplb_mp_join)v->mp_join)));
+				  v->pool, "mp_join", mp_join_word((enum mplb_mp_join)v->mp_join),
+				  "join_ports",
+				  v->join_base ? json_integer(v->join_base) : json_null()));
 	}
 	free(now);
 	return rows;
@@ -183,16 +186,19 @@ json_t *report_backends(const struct datapath *dp)
 	struct in_force *now = report_in_force(dp);
 	struct problems *problems = malloc(sizeof(*problems));
 	__u32 *count = now ? slots_in_force(dp, now) : NULL;
+	__u32 tokens[MPLB_MAX_BACKENDS];
 	json_t *rows = NULL;
 
 	if (count && problems && !problems_find(dp, now, problems))
 		rows = json_array();
+	tokens_count(dp, tokens);
 	for (size_t i = 0; rows && i < MPLB_MAX_BACKENDS; i++) {
 		json_t *row;
 
 		if (!now->backend[i])
 			continue;
 		row = backend_row(&dp->backend_info[i], count[i], count[MPLB_MAX_BACKENDS + i]);
+		json_object_set_new(row, "tokens", json_integer(tokens[i]));
 		add_way(row, &dp->backends[i], problems->device[i], problems->text[i]);
 		json_array_append_new(rows, row);
 	}

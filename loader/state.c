@@ -204,7 +204,8 @@ static void read_vip(const struct datapath *dp, const struct mplb_vip_slot *slot
 	struct state_vip *vip = &state->vips[state->n_vips];
 	__u8 protocol = slot->service >> 16 & 0xff;
 
-	if (!protocol || slot->vip >= MPLB_MAX_VIPS || state->n_vips == MPLB_MAX_VIPS)
+	if (!protocol || slot->flags & MPLB_VIP_F_PORTS || slot->vip >= MPLB_MAX_VIPS ||
+	    state->n_vips == MPLB_MAX_VIPS)
 		return;
 	for (size_t p = 0; p < state->n_pools; p++) {
 		if (state->pools[p].table != slot->table)
@@ -214,6 +215,7 @@ static void read_vip(const struct datapath *dp, const struct mplb_vip_slot *slot
 		vip->port = ntohs((__u16)slot->service);
 		vip->protocol = protocol;
 		vip->mp_join = (enum mplb_mp_join)slot->mp_join;
+		vip->join_base = slot->join_base;
 		vip->pool = p;
 		vip->index = slot->vip;
 		state->n_vips++;

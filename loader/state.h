@@ -44,6 +44,7 @@ struct state_vip {
 	__u16 port; /* host byte order */
 	__u8 protocol;
 	enum mplb_mp_join mp_join;
+	__u16 join_base; /* join_ports; 0: none */
 	size_t pool;
 	__u32 index; /* into mplb_vip_stats and mplb_vip_info */
 };

@@ -40,17 +40,18 @@ int viptable_insert(struct mplb_vip_slot *table, const struct mplb_vip_slot *vip
 
 void viptable_seal(struct mplb_vip_slot *table)
 {
-	__u16 wildcard = 0;
+	__u16 others = 0;
 
 	for (size_t i = 0; i < MPLB_VIP_SLOTS; i++) {
 		__u32 service = table[i].service;
 
-		/* A VIP (protocol not 0) with port 0. */
-		if (service >> 16 & 0xff && !(service & 0xffff))
-			wildcard = MPLB_VIP_F_WILDCARD;
+		if (table[i].flags & MPLB_VIP_F_PORTS)
+			others |= MPLB_VIP_F_RANGES;
+		else if (service >> 16 & 0xff && !(service & 0xffff)) /* a VIP with port 0 */
+			others |= MPLB_VIP_F_WILDCARD;
 	}
 	for (size_t i = 0; i < MPLB_VIP_SLOTS; i++)
-		table[i].flags |= wildcard;
+		table[i].flags |= others;
 }
 
 int viptable_commit(const struct datapath *dp, const struct mplb_vip_slot *table)

@@ -10,12 +10,13 @@
  */
 struct mplb_vip_slot *viptable_new(void);
 
-/* Puts a slot in at its place. *vip is as the program shall see it, but for the flag that
+/* Puts a slot in at its place. *vip is as the program shall see it, but for the flags that
  * viptable_seal() adds. -EEXIST for a key twice, -ENOSPC where the probe would be longer than the
  * program looks. */
 int viptable_insert(struct mplb_vip_slot *table, const struct mplb_vip_slot *vip);
 
-/* Sets the flag that every slot carries, MPLB_VIP_F_WILDCARD; after the last insert. */
+/* Sets the flags that every slot carries, MPLB_VIP_F_WILDCARD and _RANGES; after the last insert.
+ */
 void viptable_seal(struct mplb_vip_slot *table);
 
 /* Makes a map of the table and puts it in force: packets see the old one or the new one. On return

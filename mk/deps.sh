@@ -1,25 +1,41 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Installs the Debian packages that building, testing and the demo need and that are missing.
-# --quiet: says nothing where nothing is missing.
+#
+#	mk/deps.sh [--quiet] [--browser]
+#
+# --quiet: says nothing where nothing is missing. --browser: the one that a test looks at the testbed's
+# report with, too (350 MB).
 set -eu
+
+quiet='' browser=''
+for arg; do
+	case $arg in
+	--quiet) quiet=yes ;;
+	--browser) browser=chromium ;;
+	*)
+		echo "deps: error: no option $arg; there are --quiet and --browser" >&2
+		exit 1
+		;;
+	esac
+done
 
 # to build
 build="gcc make pkg-config libc6-dev clang llvm bpftool linux-libc-dev libbpf-dev libxdp-dev
 libmnl-dev libcyaml-dev libyaml-dev libjansson-dev libevent-dev libssl-dev scdoc"
 # demo and end-to-end tests
-run="iproute2 bird2 ethtool jq nftables procps util-linux tcpdump kmod gnuplot-nox"
+run="iproute2 bird2 openssl faketime ethtool jq nftables procps util-linux tcpdump kmod gnuplot-nox"
 # tests and checks
 test="libcriterion-dev libclang-rt-14-dev clang-format clang-tidy shellcheck qemu-system-x86
-busybox-static cpio xz-utils python3"
+busybox-static cpio xz-utils python3 systemd"
 
 missing=
-for p in $build $run $test; do
+for p in $build $run $test $browser; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' ||
 		missing="$missing $p"
 done
 if [ -z "$missing" ]; then
-	[ "${1-}" = --quiet ] || echo "deps: nothing is missing"
+	[ -n "$quiet" ] || echo "deps: nothing is missing"
 	exit 0
 fi
 echo "deps: missing:$missing"

@@ -8,12 +8,12 @@ SOAK_PACKETS ?= 20000000
 SOAK_SECONDS ?= 600
 
 FUZZ_LB_SRC  := $(addprefix tests/fuzz/,fuzz_lb.c trial.c tally.c model.c model_parse.c \
-		  model_frame.c world.c world_maps.c gen.c gen_l4.c gen_mutate.c)
+		  model_frame.c model_steer.c world.c world_maps.c gen.c gen_l4.c gen_mutate.c)
 FUZZ_TARGETS := $(addprefix $B/fuzz/,options config server_config netlink control)
 
 $B/fuzz-lb: $(call obj,$(FUZZ_LB_SRC)) $B/libloader.a $B/libmplb.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcrypto $(pkg_libs)
 
 # Instrumented objects beside the ordinary ones.
 FUZZ_CFLAGS := -O1 -g -std=c17 -Wall -Wextra -Werror -Wno-missing-field-initializers \
@@ -34,7 +34,8 @@ $B/fuzz/config: $(call fuzz_obj,tests/fuzz/fuzz_config.c $(wildcard loader/confi
 		$B/fuzz/libmplb.a
 $B/fuzz/server_config: $(call fuzz_obj,tests/fuzz/fuzz_server_config.c \
 		       $(wildcard server-pm/config*.c)) $B/fuzz/libmplb.a
-$B/fuzz/netlink: $(call fuzz_obj,tests/fuzz/fuzz_netlink.c tests/fuzz/netlink_route.c) \
+$B/fuzz/netlink: $(call fuzz_obj,tests/fuzz/fuzz_netlink.c tests/fuzz/netlink_route.c \
+		 tests/fuzz/netlink_server.c $(addprefix server-pm/,pm_event.c pm_diag.c pm_flow.c)) \
 		 $B/fuzz/libmplb.a
 $B/fuzz/control: $(call fuzz_obj,tests/fuzz/fuzz_control.c lb-agent/requests.c lb-agent/left.c \
 		 $(wildcard loader/config*.c)) $B/fuzz/libmplb.a

@@ -8,7 +8,7 @@ $B/test-unit: $(call obj,$(UNIT_SRC)) $B/liblink.a $B/libagent.a $B/libloader.a 
 $B/test-bpf: $(call obj,$(BPFT_SRC)) $B/libloader.a $B/libserver.a $B/libmplb.a
 $B/test-unit $B/test-bpf:
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion -levent $(pkg_libs) -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcriterion -levent -lcrypto $(pkg_libs) -lm
 
 .PHONY: tests
 tests: programs fuzzers $B/test-unit $B/test-bpf
@@ -42,7 +42,7 @@ C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader lb-agent server-pm testbed 
 C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader lb-agent server-pm testbed/load testbed/link \
 	    tests/unit tests/bpf tests/bench tests/fuzz))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
-SHELL_SRC := mk/deps.sh .ci/run tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
+SHELL_SRC := mk/deps.sh server-pm/server-pm.bash .ci/run tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
 	     tests/e2e/*.sh tests/e2e/*.bash tests/fuzz/*.sh tests/kernels/*.sh)
 
 lint: programs ## formatting, clang-tidy, shellcheck

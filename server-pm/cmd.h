@@ -10,6 +10,7 @@ struct server_options {
 	bool verbose;
 	const char *config; /* -c FILE, or NULL */
 	bool json; /* -j */
+	bool only_config; /* check: do not look at the machine */
 };
 
 /* Exit codes. */

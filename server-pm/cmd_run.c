@@ -3,37 +3,22 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <event2/event.h>
 #include <linux/rtnetlink.h>
 #include "cmd.h"
-#include "control.h"
 #include "decap.h"
 #include "doctor.h"
-#include "keep.h"
 #include "lib/log.h"
-#include "metrics.h"
+#include "lib/notify.h"
+#include "run.h"
 #include "tc.h"
 #include "userspace.h"
 #include "vip_sockets.h"
 
 /* The kernel says nothing when an endpoint, a sysctl or a limit changes: look this often. */
 static const struct timeval look_interval = { .tv_sec = 1 };
-
-struct run {
-	struct server_config *config;
-	struct server_state *state;
-	struct machine machine;
-	struct mplb_server_item *plan;
-	struct keeper keeper;
-	struct nl *events; /* addresses and links */
-	struct nl *diag; /* sockets */
-	struct event_base *base;
-	struct event *on_term, *on_int, *on_change, *on_time;
-	struct userspace *userspace; /* NULL: the kernel manages the paths */
-	struct metrics *metrics; /* NULL: not served */
-	struct control *control;
-};
 
 static int run_lock(struct run *r, const char *pin_dir)
 {
@@ -73,11 +58,14 @@ static void on_change(evutil_socket_t fd, short what, void *arg)
 	run_look(r);
 }
 
+/* A loop that turns and passes that end: that is what the watchdog is to know. */
 static void on_time(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	run_look(arg);
+	if (notify_has_watchdog())
+		notify("WATCHDOG=1");
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -89,38 +77,52 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(r->base);
 }
 
-/* What the userspace path manager knows of all connections need not be looked for in the sockets.
- */
-static bool run_knows_connections(struct run *r, struct connection_counts *out)
+static void on_hup(evutil_socket_t fd, short what, void *arg)
 {
-	const size_t *state;
+	(void)fd;
+	(void)what;
+	run_reload(arg);
+}
 
-	if (!r->userspace)
-		return false;
-	state = userspace_stats(r->userspace)->state;
-	if (state[PM_STATE_UNMANAGED])
-		return false;
-	*out = (struct connection_counts){
-		.vip = state[PM_STATE_VIP] + state[PM_STATE_GIVEN_UP],
-		.joined = state[PM_STATE_JOINED],
-		.off_path = state[PM_STATE_OFF_PATH],
-	};
-	return true;
+static __u64 monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
+}
+
+/* Sockets are looked at for a hundredth of the time at most; in between the last figures hold. */
+static void count_connections(struct run *r)
+{
+	__u64 begin = monotonic_ms();
+
+	if (begin < r->count_again)
+		return;
+	if (connections_count(r->diag, &r->connections))
+		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	r->count_again = begin + 100 * (monotonic_ms() - begin);
 }
 
 static void run_measure(void *ctx, struct metrics_source *out)
 {
 	struct run *r = ctx;
 
-	if (!run_knows_connections(r, &out->connections) &&
-	    connections_count(r->diag, &out->connections))
-		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	if (r->userspace) {
+		out->pm = userspace_stats(r->userspace);
+		out->listeners = userspace_listeners(r->userspace);
+	}
+}
+
+static void run_measure_all(void *ctx, struct metrics_source *out)
+{
+	struct run *r = ctx;
+
+	count_connections(r);
+	out->connections = r->connections;
 	if (vip_sockets_count(r->diag, &r->config->vips, &out->vip_sockets))
 		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
-	if (!r->userspace)
-		return;
-	out->pm = userspace_stats(r->userspace);
-	out->listeners = userspace_listeners(r->userspace);
+	run_measure(r, out);
 }
 
 static json_t *run_report(void *ctx)
@@ -151,23 +153,24 @@ static int run_listen(struct run *r)
 	signal(SIGPIPE, SIG_IGN); /* whoever reads metrics may hang up */
 	r->on_term = evsignal_new(r->base, SIGTERM, on_signal, r);
 	r->on_int = evsignal_new(r->base, SIGINT, on_signal, r);
+	r->on_hup = evsignal_new(r->base, SIGHUP, on_hup, r);
 	r->on_change = event_new(r->base, nl_fd(r->events), EV_READ | EV_PERSIST, on_change, r);
 	r->on_time = event_new(r->base, -1, EV_PERSIST, on_time, r);
-	if (!r->on_term || !r->on_int || !r->on_change || !r->on_time ||
+	if (!r->on_term || !r->on_int || !r->on_hup || !r->on_change || !r->on_time ||
 	    event_add(r->on_term, NULL) || event_add(r->on_int, NULL) ||
-	    event_add(r->on_change, NULL) || event_add(r->on_time, &look_interval))
+	    event_add(r->on_hup, NULL) || event_add(r->on_change, NULL) ||
+	    event_add(r->on_time, &look_interval))
 		return log_err_r(-ENOMEM, "no event loop; free some memory");
 	return 0;
 }
 
 /* Before anything is set: the port may be taken. Nobody is answered before the loop runs. */
-static int run_serve(struct run *r)
+int run_serve(struct run *r, const struct server_config *c, struct metrics **out)
 {
-	const struct server_config *c = r->config;
-
+	*out = NULL;
 	if (!c->metrics.family)
 		return 0;
-	return metrics_new(r->base, &c->metrics, c->metrics_port, run_measure, r, &r->metrics);
+	return metrics_new(r->base, &c->metrics, c->metrics_port, run_measure_all, r, out);
 }
 
 /* Endpoints mean nothing to connections that begin under the userspace path manager, and much to
@@ -191,31 +194,41 @@ static int run_upgrade(struct run *r)
 	return err ? err : server_tc_upgrade(r->state, device, SERVER_TC_MSS);
 }
 
-static int run_set_up(struct run *r)
+int run_set_up(struct run *r)
 {
 	struct keeper *k = &r->keeper;
-	int n = item_plan(r->config, &r->plan), err;
+	struct keeper_retry *retry;
+	struct mplb_server_item *plan;
+	int n = item_plan(r->config, &plan), first, err;
 
 	if (n < 0)
 		return n;
-	k->place = (struct item_place){ .machine = &r->machine, .state = r->state };
-	k->item = r->plan;
-	k->n = (size_t)n;
-	k->retry = calloc((size_t)n, sizeof(*k->retry));
-	if (!k->retry)
+	retry = calloc((size_t)n, sizeof(*retry));
+	if (!retry) {
+		free(plan);
 		return log_err_r(-ENOMEM, "out of memory; free some");
-	err = keeper_take_back(&k->place, k->item, k->n, run_leaves_endpoints(r));
-	err = err ? err : server_decap_fill(r->state, r->config);
-	err = err ? err : keeper_pass(k);
-	if (!err && r->config->device)
-		err = run_upgrade(r);
-	if (err)
-		log_error("not everything could be set; `server-pm clear` takes back what was");
-	else if (r->config->device)
+	}
+	free(r->plan);
+	free(k->retry);
+	r->plan = plan;
+	*k = (struct keeper){
+		.place = { .machine = &r->machine, .state = r->state },
+		.item = plan,
+		.n = (size_t)n,
+		.retry = retry,
+	};
+	first = keeper_take_back(&k->place, k->item, k->n, run_leaves_endpoints(r));
+	err = server_decap_fill(r->state, r->config);
+	first = first ? first : err;
+	err = keeper_pass(k);
+	first = first ? first : err;
+	if (!first && r->config->device)
+		first = run_upgrade(r);
+	if (!first && r->config->device)
 		log_info("device %s: decapsulating in %s mode", r->config->device,
 			 server_decap_mode(r->state, r->config->device));
 	k->settled = true;
-	return err;
+	return first;
 }
 
 static int run_begin(struct run *r, const char *pin_dir)
@@ -247,6 +260,7 @@ static void run_free(struct run *r)
 	userspace_free(r->userspace);
 	free_event(r->on_term);
 	free_event(r->on_int);
+	free_event(r->on_hup);
 	free_event(r->on_change);
 	free_event(r->on_time);
 	if (r->base)
@@ -260,36 +274,49 @@ static void run_free(struct run *r)
 	server_config_free(r->config);
 }
 
-/* Faults are warned of and no obstacle: an address or device may come later. */
-static int run_examine(const struct run *r, const char *pin_dir)
+int run_examine(const struct run *r, const struct server_config *config)
 {
 	struct doctor_report report;
-	int err = doctor_examine(r->config, pin_dir, &report);
+	int err = doctor_examine(config, r->options->pin_dir, DOCTOR_BEFORE_RUN, &report);
 
-	return err ? err : report.blockers ? -ENOTSUP : 0;
+	if (err)
+		return err;
+	doctor_log(&report);
+	json_decref(report.findings);
+	return report.blockers ? -ENOTSUP : 0;
+}
+
+void run_say(const struct run *r, const char *word)
+{
+	const struct server_config *c = r->config;
+
+	log_info("%s: %zu VIPs, %zu dedicated addresses%s%s", word, c->vips.n, c->dedicated.n,
+		 c->device ? ", decapsulating on " : "", c->device ? c->device : "");
+	notify("READY=1\nSTATUS=%zu VIPs, %zu dedicated addresses, paths managed by %s", c->vips.n,
+	       c->dedicated.n, r->userspace ? "server-pm" : "the kernel");
 }
 
 int server_cmd_run(const struct server_options *options)
 {
-	struct run r = { 0 };
+	struct run r = { .options = options };
 	int err;
 
 	if (server_config_load(options->config, &r.config))
 		return SERVER_USAGE;
-	err = run_examine(&r, options->pin_dir);
+	err = run_examine(&r, r.config);
 	err = err ? err : run_lock(&r, options->pin_dir);
 	err = err ? err : machine_open(&r.machine);
 	err = err ? err : run_listen(&r);
-	err = err ? err : run_serve(&r);
-	err = err ? err : run_set_up(&r);
+	err = err ? err : run_serve(&r, r.config, &r.metrics);
+	if (!err && (err = run_set_up(&r)))
+		log_error("not everything could be set; `server-pm clear` takes back what was");
 	err = err ? err : run_begin(&r, options->pin_dir);
 	if (!err) {
-		log_info("ready: %zu VIPs, %zu dedicated addresses%s%s", r.config->vips.n,
-			 r.config->dedicated.n, r.config->device ? ", decapsulating on " : "",
-			 r.config->device ? r.config->device : "");
+		run_say(&r, "ready");
 		err = event_base_dispatch(r.base) < 0 ? log_err_r(-EIO, "the event loop failed")
 						      : 0;
 	}
+	notify("STOPPING=1");
 	if (!err)
 		log_info("stopped; everything stays in place (`server-pm clear` takes it back)");
 	run_free(&r);

@@ -138,8 +138,13 @@ static json_t *live_json(void)
 	if (nl_open(NETLINK_SOCK_DIAG, 0, &nl))
 		return row;
 	if (!connections_count(nl, &live))
-		row = json_pack("{s:I, s:I, s:I}", "vip", (json_int_t)live.vip, "joined",
-				(json_int_t)live.joined, "off_path", (json_int_t)live.off_path);
+		row = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "vip", (json_int_t)live.vip,
+				"joined", (json_int_t)live.joined, "off_path",
+				(json_int_t)live.off_path, "vip_bytes_received",
+				(json_int_t)live.vip_bytes.received, "vip_bytes_sent",
+				(json_int_t)live.vip_bytes.sent, "dedicated_bytes_received",
+				(json_int_t)live.dedicated_bytes.received, "dedicated_bytes_sent",
+				(json_int_t)live.dedicated_bytes.sent);
 	nl_close(nl);
 	return row;
 }
@@ -159,18 +164,24 @@ static json_t *status_json(struct server_state *state, struct machine *machine, 
 			 userspace ? userspace : json_null(), "mptcp", mib_json());
 }
 
+static long long count_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
 static void print_connections(const json_t *status)
 {
 	const json_t *live = json_object_get(status, "connections");
 	const json_t *userspace = json_object_get(status, "userspace");
 
 	if (json_is_object(live))
-		printf("\nMPTCP connections: %" JSON_INTEGER_FORMAT
-		       " on the VIP only, %" JSON_INTEGER_FORMAT " joined, %" JSON_INTEGER_FORMAT
-		       " off the VIP's path\n",
-		       json_integer_value(json_object_get(live, "vip")),
-		       json_integer_value(json_object_get(live, "joined")),
-		       json_integer_value(json_object_get(live, "off_path")));
+		printf("\nMPTCP connections: %lld on the VIP only, %lld joined, %lld off the VIP's "
+		       "path\nBytes by their open subflows: through VIPs %lld received, %lld sent; "
+		       "around the balancer %lld received, %lld sent\n",
+		       count_of(live, "vip"), count_of(live, "joined"), count_of(live, "off_path"),
+		       count_of(live, "vip_bytes_received"), count_of(live, "vip_bytes_sent"),
+		       count_of(live, "dedicated_bytes_received"),
+		       count_of(live, "dedicated_bytes_sent"));
 	if (!json_is_object(userspace))
 		return;
 	printf("\n");

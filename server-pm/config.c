@@ -33,6 +33,8 @@ struct file_config {
 	uint32_t vips_count, dedicated_count, balancers_count;
 	const char *path_manager;
 	const char *initial_subflow;
+	const char *join_vip;
+	uint32_t *join_port;
 	struct file_decapsulate *decapsulate;
 	struct file_metrics *metrics;
 };
@@ -69,6 +71,9 @@ static const cyaml_schema_field_t config_fields[] = {
 			       struct file_config, path_manager, 1, MAX_WORD),
 	CYAML_FIELD_STRING_PTR("initial_subflow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 			       struct file_config, initial_subflow, 1, MAX_WORD),
+	CYAML_FIELD_STRING_PTR("join_vip", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			       struct file_config, join_vip, 1, MAX_WORD),
+	CYAML_FIELD_UINT_PTR("join_port", CYAML_FLAG_OPTIONAL, struct file_config, join_port),
 	CYAML_FIELD_MAPPING_PTR("decapsulate", CYAML_FLAG_OPTIONAL, struct file_config, decapsulate,
 				decapsulate_fields),
 	CYAML_FIELD_SEQUENCE("balancers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -98,13 +103,19 @@ int server_mode_parse(const char *name, enum server_mode *out)
 	return -EINVAL;
 }
 
+/* The addresses that clients may be told to join. */
+static size_t announced(const struct server_config *config)
+{
+	return config->dedicated.n + (config->join_port ? config->vips.n : 0);
+}
+
 size_t server_config_endpoints(const struct server_config *config)
 {
 	if (config->manager == SERVER_MANAGER_USERSPACE)
 		return 0;
 	if (config->initial == SERVER_INITIAL_KEEP || !config->dedicated.n)
-		return config->dedicated.n;
-	return config->dedicated.n + config->vips.n;
+		return announced(config);
+	return announced(config) + config->vips.n;
 }
 
 /* The readers and checks below return 0 or, having logged, -EINVAL. */
@@ -205,6 +216,30 @@ static int read_initial(struct server_config *c, const char *text)
 	return 0;
 }
 
+static int read_join_vip(struct server_config *c, const char *text)
+{
+	if (text && strcmp(text, "allow") != 0 && strcmp(text, "forbid") != 0)
+		return conf_error(c->conf, "join_vip",
+				  "'%s' is unknown; write forbid, or, where the balancer has "
+				  "mp_join: steer, allow",
+				  text);
+	c->join_vip = text && !strcmp(text, "allow");
+	return 0;
+}
+
+static int read_join_port(struct server_config *c, const uint32_t *port)
+{
+	if (!port)
+		return 0;
+	if (!*port || *port > UINT16_MAX)
+		return conf_error(c->conf, "join_port",
+				  "%u is no port; write the balancer's join_ports base plus this "
+				  "backend's id, such as 20003",
+				  *port);
+	c->join_port = (__u16)*port;
+	return 0;
+}
+
 static int read_metrics(struct server_config *c, const struct file_metrics *metrics)
 {
 	if (!metrics)
@@ -276,13 +311,20 @@ static int check_endpoints(const struct server_config *c)
 		return conf_error(c->conf, "dedicated",
 				  "%zu addresses, and there is room for %d; list fewer",
 				  c->dedicated.n, MPTCP_PM_MAX_ENDPOINTS);
+	if (announced(c) > MPTCP_PM_MAX_ENDPOINTS)
+		return conf_error(c->conf, "join_port",
+				  "%zu VIPs with it and %zu dedicated addresses, and there is room "
+				  "for %d; list fewer",
+				  c->vips.n, c->dedicated.n, MPTCP_PM_MAX_ENDPOINTS);
 	if (need <= MPTCP_PM_MAX_ENDPOINTS)
 		return 0;
 	return conf_error(c->conf, "vips",
-			  "%zu VIPs and %zu dedicated addresses, and the kernel has room for %d "
-			  "endpoints; list fewer, or write initial_subflow: keep (VIPs then take "
-			  "none)",
-			  c->vips.n, c->dedicated.n, MPTCP_PM_MAX_ENDPOINTS);
+			  "%zu VIPs and %zu dedicated addresses%s, and the kernel has room for %d "
+			  "endpoints; list fewer, or write initial_subflow: keep (backups then "
+			  "take none)",
+			  c->vips.n, c->dedicated.n,
+			  c->join_port ? ", VIPs once more for join_port" : "",
+			  MPTCP_PM_MAX_ENDPOINTS);
 }
 
 static int read_config(struct server_config *c)
@@ -293,6 +335,8 @@ static int read_config(struct server_config *c)
 	err |= read_path_manager(c, file->path_manager);
 	err |= read_initial(c, file->initial_subflow);
 	err |= read_decapsulate(c, file);
+	err |= read_join_vip(c, file->join_vip);
+	err |= read_join_port(c, file->join_port);
 	err |= read_metrics(c, file->metrics);
 	err |= check_overlap(c, "dedicated", file->dedicated, file->dedicated_count,
 			     "a dedicated address is this backend's own: remove it from one");

@@ -2,6 +2,7 @@
 #ifndef MPLB_SERVER_CONFIG_H
 #define MPLB_SERVER_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "lib/conf.h"
 #include "lib/ip.h"
@@ -42,6 +43,8 @@ struct server_config {
 	struct server_addresses vips;
 	struct server_addresses dedicated;
 	struct server_addresses balancers;
+	bool join_vip; /* clients may join the VIP: no C flag */
+	__u16 join_port; /* at which the balancer sends joins to this backend alone; 0: none */
 	enum server_manager manager;
 	enum server_initial initial;
 	struct ip metrics; /* where metrics are served; family 0: nowhere */
@@ -61,7 +64,7 @@ void server_config_free(struct server_config *config);
 const char *server_mode_name(enum server_mode mode);
 int server_mode_parse(const char *name, enum server_mode *out);
 
-/* The number of MPTCP endpoints that the config asks for. */
+/* The number of MPTCP endpoints that the config asks for, at most. */
 size_t server_config_endpoints(const struct server_config *config);
 
 #endif

@@ -72,7 +72,8 @@ static size_t group(const struct pm_subflow *first, size_t left)
 static bool is_dedicated(const struct pm_subflow *first, const struct pm_subflow *subflow)
 {
 	return !subflow->initial &&
-	       !(first->initial && ip_equal(&first->flow.local, &subflow->flow.local));
+	       !(first->initial && ip_equal(&first->flow.local, &subflow->flow.local) &&
+		 first->flow.local_port == subflow->flow.local_port);
 }
 
 static const char *state_of(const struct pm_subflow *first, size_t n)
@@ -84,6 +85,19 @@ static const char *state_of(const struct pm_subflow *first, size_t n)
 	if (!dedicated)
 		return "vip";
 	return first->initial && !first->backup ? "joined" : "off_path";
+}
+
+static void add_bytes(const struct pm_subflow *first, size_t n, struct connection_counts *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_dedicated(first, &first[i])) {
+			out->dedicated_bytes.received += first[i].received;
+			out->dedicated_bytes.sent += first[i].sent;
+		} else {
+			out->vip_bytes.received += first[i].received;
+			out->vip_bytes.sent += first[i].sent;
+		}
+	}
 }
 
 int connections_count(struct nl *nl, struct connection_counts *out)
@@ -101,6 +115,7 @@ int connections_count(struct nl *nl, struct connection_counts *out)
 		counts.vip += !strcmp(state, "vip");
 		counts.joined += !strcmp(state, "joined");
 		counts.off_path += !strcmp(state, "off_path");
+		add_bytes(&list.subflow[i], n, &counts);
 		i += n;
 	}
 	free(list.subflow);

@@ -15,9 +15,13 @@
  */
 struct connection_counts {
 	size_t vip, joined, off_path;
+	/* Payload of the subflows that are open now: through VIPs, and to other addresses. */
+	struct {
+		__u64 received, sent;
+	} vip_bytes, dedicated_bytes;
 };
 
-/* Counts them. nl is a NETLINK_SOCK_DIAG connection. 0 or -errno. */
+/* Counts them: one dump of all TCP sockets. nl is a NETLINK_SOCK_DIAG connection. 0 or -errno. */
 int connections_count(struct nl *nl, struct connection_counts *out);
 
 /* An array of {"token", "local", "remote", "state", "dedicated": [...], "subflows",

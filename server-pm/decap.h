@@ -14,6 +14,13 @@
  * has no decapsulation. 0 or -errno, logged. */
 int server_decap_fill(const struct server_state *state, const struct server_config *config);
 
+/* How many of the list's addresses the map lacks, and how many others it has. */
+int server_decap_compare(const struct server_state *state, enum server_map map,
+			 const struct server_addresses *list, size_t *missing, size_t *others);
+
+/* Bytes that balancers of this config put in front of a packet, at most. */
+int server_decap_overhead(const struct server_config *config);
+
 /* 1 where our program is on the device, 0 where not, -ENODEV, or -errno. */
 int server_decap_look(const struct server_state *state, const char *device);
 

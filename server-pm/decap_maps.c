@@ -59,17 +59,17 @@ static int fill_map(int fd, const char *what, const struct server_addresses *lis
 
 /* The longest that balancers of this config put in front of a packet: GUE, by their addresses'
  * families. An IP-in-IP header is shorter. */
-static __u16 overhead_of(const struct server_addresses *balancers)
+int server_decap_overhead(const struct server_config *config)
 {
-	for (size_t i = 0; i < balancers->n; i++)
-		if (balancers->ip[i].family == MPLB_FAMILY_6)
+	for (size_t i = 0; i < config->balancers.n; i++)
+		if (config->balancers.ip[i].family == MPLB_FAMILY_6)
 			return sizeof(struct ipv6hdr) + sizeof(struct udphdr) + MPLB_GUE_LEN_6;
 	return sizeof(struct iphdr) + sizeof(struct udphdr) + MPLB_GUE_LEN_4;
 }
 
 static int fill_settings(int fd, const struct server_config *config)
 {
-	struct mplb_server_settings settings = { .overhead = overhead_of(&config->balancers) };
+	struct mplb_server_settings settings = { .overhead = (__u16)server_decap_overhead(config) };
 	__u32 zero = 0;
 
 	if (config->mtu > 0)
@@ -90,6 +90,28 @@ int server_decap_fill(const struct server_state *state, const struct server_conf
 		  : fill_map(server_state_map(state, SERVER_MAP_BALANCERS), "balancers",
 			     want ? &config->balancers : NULL);
 	return err ? err : fill_settings(server_state_map(state, SERVER_MAP_SETTINGS), config);
+}
+
+int server_decap_compare(const struct server_state *state, enum server_map map,
+			 const struct server_addresses *list, size_t *missing, size_t *others)
+{
+	struct mplb_server_addr key, *last = NULL, next;
+	int fd = server_state_map(state, map);
+	size_t have = 0, more = 0;
+
+	while (!bpf_map_get_next_key(fd, last, &next)) {
+		key = next;
+		last = &key;
+		if (is_listed(list, &key))
+			have++;
+		else
+			more++;
+	}
+	if (errno != ENOENT)
+		return -errno;
+	*missing = list->n - have;
+	*others = more;
+	return 0;
 }
 
 int server_decap_count(const struct server_state *state, enum mplb_server_reason reason,

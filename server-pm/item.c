@@ -145,7 +145,7 @@ static int address_take(const struct item_place *place, const struct mplb_server
 static int endpoint_look(const struct item_place *place, const struct mplb_server_item *item)
 {
 	struct ip ip = item_ip(item);
-	const struct mptcp_endpoint *e = machine_endpoint(place->machine, &ip);
+	const struct mptcp_endpoint *e = machine_endpoint(place->machine, &ip, item->port);
 	const struct mplb_server_item *known;
 
 	if (!e)
@@ -164,7 +164,10 @@ static int endpoint_error(const struct item_place *place, const struct mplb_serv
 	return log_err_r(err,
 			 "%s cannot be set: %s; `ip mptcp endpoint` shows what is in the way%s",
 			 item_text(item, text), mptcp_pm_error(place->machine->pm),
-			 err == -ERANGE ? " (the kernel has room for 8)" : "");
+			 err == -ERANGE	      ? " (the kernel has room for 8)"
+			 : err == -EADDRINUSE ? ", `ss -tlnp` who has the port: the kernel listens "
+						"there for joins"
+					      : "");
 }
 
 /* Someone changed an endpoint of ours. Changing `backup` back closes nothing; deleting would. */
@@ -179,15 +182,19 @@ static int endpoint_change(const struct item_place *place, const struct mplb_ser
 		return err ? endpoint_error(place, item, err) : 0;
 	}
 	err = mptcp_pm_delete(place->machine->pm, &e);
-	e = (struct mptcp_endpoint){ .addr = e.addr, .flags = item->endpoint_flags };
+	e = (struct mptcp_endpoint){ .addr = e.addr,
+				     .port = e.port,
+				     .flags = item->endpoint_flags };
 	err = err ? err : mptcp_pm_add(place->machine->pm, &e);
 	return err ? endpoint_error(place, item, err) : 0;
 }
 
 static int endpoint_put(const struct item_place *place, const struct mplb_server_item *item)
 {
-	struct mptcp_endpoint e = { .addr = item_ip(item), .flags = item->endpoint_flags };
-	const struct mptcp_endpoint *there = machine_endpoint(place->machine, &e.addr);
+	struct mptcp_endpoint e = { .addr = item_ip(item),
+				    .port = item->port,
+				    .flags = item->endpoint_flags };
+	const struct mptcp_endpoint *there = machine_endpoint(place->machine, &e.addr, e.port);
 	int err;
 
 	if (there)
@@ -199,7 +206,7 @@ static int endpoint_put(const struct item_place *place, const struct mplb_server
 static int endpoint_take(const struct item_place *place, const struct mplb_server_item *item)
 {
 	struct ip ip = item_ip(item);
-	const struct mptcp_endpoint *e = machine_endpoint(place->machine, &ip);
+	const struct mptcp_endpoint *e = machine_endpoint(place->machine, &ip, item->port);
 	char text[ITEM_TEXT];
 	int err = e ? mptcp_pm_delete(place->machine->pm, e) : 0;
 
@@ -212,7 +219,7 @@ static int endpoint_take(const struct item_place *place, const struct mplb_serve
 int item_rest(const struct item_place *place, struct mplb_server_item *item)
 {
 	struct ip ip = item_ip(item);
-	const struct mptcp_endpoint *there = machine_endpoint(place->machine, &ip);
+	const struct mptcp_endpoint *there = machine_endpoint(place->machine, &ip, item->port);
 	struct mptcp_endpoint e;
 	int err = 0;
 

@@ -17,13 +17,9 @@
 #define ADD_ADDR_TIMEOUT_FLAT	 "1"
 #define ADD_ADDR_TIMEOUT_HIGHEST "120" /* the default */
 
+#define JOIN_VIP     "net.mptcp.allow_join_initial_addr_port"
 #define PATH_MANAGER "net.mptcp.path_manager" /* from 6.15 on; pm_type follows it */
 #define PM_TYPE	     "net.mptcp.pm_type" /* from 5.19 on */
-
-static bool zero(long value)
-{
-	return value == 0;
-}
 
 static bool add_addr_timeout(long value)
 {
@@ -46,8 +42,6 @@ static const struct {
 	struct item_sysctl sysctl;
 	bool (*ok)(long value);
 } sysctls[] = {
-	/* The C flag of MP_CAPABLE: clients do not join the VIP (RFC 8684, 3.1). */
-	{ { "net.mptcp.allow_join_initial_addr_port", "0", false }, zero },
 	{ { ADD_ADDR_TIMEOUT, ADD_ADDR_TIMEOUT_FLAT, false }, add_addr_timeout },
 	/* VIPs on lo must not be answered for, nor used as the sender, in ARP: the balancer's
 	 * segment would send VIP traffic here directly. */
@@ -79,6 +73,11 @@ bool item_sysctl_manager(enum server_manager manager, struct item_sysctl *out)
 	return true;
 }
 
+void item_sysctl_c_flag(bool join_vip, struct item_sysctl *out)
+{
+	*out = (struct item_sysctl){ JOIN_VIP, join_vip ? "1" : "0" };
+}
+
 static int is_value(const char *name, const char *wanted)
 {
 	char value[32];
@@ -88,7 +87,7 @@ static int is_value(const char *name, const char *wanted)
 
 int item_sysctl_ok(const char *name, const char *wanted)
 {
-	if (!strcmp(name, PATH_MANAGER) || !strcmp(name, PM_TYPE))
+	if (!strcmp(name, PATH_MANAGER) || !strcmp(name, PM_TYPE) || !strcmp(name, JOIN_VIP))
 		return is_value(name, wanted);
 	for (size_t i = 0; i < sizeof(sysctls) / sizeof(*sysctls); i++)
 		if (!strcmp(sysctls[i].sysctl.name, name))

@@ -20,6 +20,9 @@ bool item_sysctl(size_t i, struct item_sysctl *out);
  * where the kernel has neither: it manages paths by itself and nobody else can. */
 bool item_sysctl_manager(enum server_manager manager, struct item_sysctl *out);
 
+/* The C flag of MP_CAPABLE (RFC 8684, 3.1): without it clients may join the VIP. */
+void item_sysctl_c_flag(bool join_vip, struct item_sysctl *out);
+
 /* 1 where the present value will do for the one that is wanted, 0 where not, or the kernel lacks
  * the sysctl. */
 int item_sysctl_ok(const char *name, const char *wanted);

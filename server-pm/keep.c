@@ -91,14 +91,15 @@ int keeper_pass(struct keeper *k)
 }
 
 /* An item whose value changes is taken back and set anew, so that `before` stays right. (The
- * decapsulation's value is its mode; the kernel has no change of mode without a gap either.) */
+ * decapsulation's value is its mode; the kernel has no change of mode without a gap either.) Of the
+ * MSS the value is a setting that the program reads: it stays where it is. */
 static bool is_planned(const struct mplb_server_item *item, const struct mplb_server_item *plan,
 		       size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (server_item_same(item, &plan[i]) &&
 		    item->endpoint_flags == plan[i].endpoint_flags &&
-		    !strcmp(item->value, plan[i].value))
+		    (item->kind == MPLB_SERVER_MSS || !strcmp(item->value, plan[i].value)))
 			return true;
 	return false;
 }
@@ -117,11 +118,11 @@ static int take_back(const struct item_place *place, const struct mplb_server_it
 	return err ? err : server_state_forget(place->state, &copy);
 }
 
-/* True for the endpoint of an address that stays a VIP. */
+/* True for the endpoint of a subflow through an address that stays a VIP. */
 static bool is_staying_vip(const struct mplb_server_item *item, const struct mplb_server_item *plan,
 			   size_t n)
 {
-	if (item->kind != MPLB_SERVER_ENDPOINT)
+	if (item->kind != MPLB_SERVER_ENDPOINT || item->port)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (plan[i].kind == MPLB_SERVER_ADDRESS && plan[i].family == item->family &&

@@ -67,12 +67,13 @@ int machine_look(struct machine *m)
 	return 0;
 }
 
-const struct mptcp_endpoint *machine_endpoint(const struct machine *m, const struct ip *addr)
+const struct mptcp_endpoint *machine_endpoint(const struct machine *m, const struct ip *addr,
+					      __u16 port)
 {
 	for (size_t i = 0; i < m->n_endpoints; i++) {
 		const struct mptcp_endpoint *e = &m->endpoints[i];
 
-		if (!e->port && !(e->flags & MPTCP_PM_ADDR_FLAG_IMPLICIT) &&
+		if (e->port == port && !(e->flags & MPTCP_PM_ADDR_FLAG_IMPLICIT) &&
 		    ip_equal(&e->addr, addr))
 			return e;
 	}

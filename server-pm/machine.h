@@ -24,9 +24,10 @@ void machine_close(struct machine *m);
 /* Looks at addresses, endpoints and limits. 0 or -errno, logged. */
 int machine_look(struct machine *m);
 
-/* The endpoint with this address and no port, or NULL. Endpoints that the kernel made by itself for
- * a join (`implicit`) give way to configured ones, and are passed over. */
-const struct mptcp_endpoint *machine_endpoint(const struct machine *m, const struct ip *addr);
+/* The endpoint with this address and port (0: none), or NULL. Endpoints that the kernel made by
+ * itself for a join (`implicit`) give way to configured ones, and are passed over. */
+const struct mptcp_endpoint *machine_endpoint(const struct machine *m, const struct ip *addr,
+					      __u16 port);
 
 /* The running kernel is at least this release. */
 bool machine_kernel_at_least(unsigned int major, unsigned int minor);

@@ -31,6 +31,13 @@ static const struct option config_options[] = {
 	{ 0 },
 };
 
+static const struct option check_options[] = {
+	{ "-c", "--config", "FILE", OPTION(config), "the config file" },
+	{ "-j", "--json", NULL, OPTION(json), "print JSON" },
+	{ "-n", "--only-config", NULL, OPTION(only_config), "do not look at the machine" },
+	{ 0 },
+};
+
 static const struct option status_options[] = {
 	{ "-j", "--json", NULL, OPTION(json), "print JSON" },
 	{ 0 },
@@ -47,8 +54,8 @@ static const struct command {
 } commands[] = {
 	{ "run", server_cmd_run, config_options, true, "run -c FILE",
 	  "set everything up, log `ready`, and put back what someone removes" },
-	{ "check", server_cmd_check, config_options, true, "check -c FILE",
-	  "validate the config, then say what on this machine is in its way" },
+	{ "check", server_cmd_check, check_options, true, "check -c FILE [-j] [-n]",
+	  "validate the config, then say what on this machine keeps it from working" },
 	{ "status", server_cmd_status, status_options, false, "status [-j]",
 	  "what is set up, whether it is in place, and counters (the default)" },
 	{ "connections", server_cmd_connections, status_options, false, "connections [-j]",

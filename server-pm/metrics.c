@@ -70,6 +70,17 @@ static void write_gauges(const struct metrics_source *source, struct evbuffer *o
 	head(out, "vip_sockets", "gauge",
 	     "Live TCP connections on a VIP, MPTCP's subflows included.");
 	evbuffer_add_printf(out, "mplb_server_vip_sockets %zu\n", source->vip_sockets);
+	head(out, "subflow_bytes", "gauge",
+	     "Payload of the subflows that are open now, through VIPs and around the balancer.");
+	evbuffer_add_printf(
+		out,
+		"mplb_server_subflow_bytes{path=\"vip\",direction=\"received\"} %llu\n"
+		"mplb_server_subflow_bytes{path=\"vip\",direction=\"sent\"} %llu\n"
+		"mplb_server_subflow_bytes{path=\"dedicated\",direction=\"received\"} %llu\n"
+		"mplb_server_subflow_bytes{path=\"dedicated\",direction=\"sent\"} %llu\n",
+		(unsigned long long)c->vip_bytes.received, (unsigned long long)c->vip_bytes.sent,
+		(unsigned long long)c->dedicated_bytes.received,
+		(unsigned long long)c->dedicated_bytes.sent);
 	head(out, "join_listeners", "gauge",
 	     "Sockets opened because the application listens on the VIP only.");
 	evbuffer_add_printf(out, "mplb_server_join_listeners %zu\n", source->listeners);
@@ -174,10 +185,6 @@ static json_t *stats_json(const struct pm_stats *stats)
 
 json_t *metrics_json(const struct metrics_source *source)
 {
-	const struct connection_counts *c = &source->connections;
-
-	return json_pack("{s:{s:I, s:I, s:I}, s:I, s:o}", "connections", "vip", (json_int_t)c->vip,
-			 "joined", (json_int_t)c->joined, "off_path", (json_int_t)c->off_path,
-			 "join_listeners", (json_int_t)source->listeners, "userspace",
+	return json_pack("{s:I, s:o}", "join_listeners", (json_int_t)source->listeners, "userspace",
 			 source->pm ? stats_json(source->pm) : json_null());
 }

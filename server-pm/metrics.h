@@ -21,7 +21,8 @@ struct metrics;
 /* Writes them in Prometheus' text format (version 0.0.4). 0 or -ENOMEM. */
 int metrics_write(const struct metrics_source *source, struct evbuffer *out);
 
-/* The same as JSON, for `status`: {"connections": {...}, "userspace": {...} or null}. */
+/* What only the daemon knows as JSON, for `status`: {"join_listeners", "userspace": {...} or null}.
+ */
 json_t *metrics_json(const struct metrics_source *source);
 
 /* Serves them over HTTP at /metrics. look fills the source for each answer. 0 with *out to be

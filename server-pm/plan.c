@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <linux/mptcp.h>
+#include "announce.h"
 #include "item.h"
 #include "item_sysctl.h"
 #include "lib/log.h"
@@ -46,6 +47,8 @@ static void plan_sysctls(struct plan *plan, const struct server_config *config)
 	/* First, so that no connection begins under the other one once the rest is there. */
 	if (item_sysctl_manager(config->manager, &s))
 		plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
+	item_sysctl_c_flag(config->join_vip, &s);
+	plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
 	for (size_t i = 0; item_sysctl(i, &s); i++)
 		if (!s.ipv4_only || has_ipv4(&config->vips))
 			plan_add(plan, MPLB_SERVER_SYSCTL, s.name, s.value);
@@ -53,7 +56,8 @@ static void plan_sysctls(struct plan *plan, const struct server_config *config)
 
 static void plan_limits(struct plan *plan, const struct server_config *config)
 {
-	size_t subflows = config->dedicated.n * SUBFLOWS_PER_ADDRESS;
+	struct announced list[MPTCP_PM_MAX_ENDPOINTS];
+	size_t subflows = announce_list(config, true, list) * SUBFLOWS_PER_ADDRESS;
 	char value[8];
 
 	if (subflows < DEFAULT_SUBFLOWS)
@@ -92,10 +96,27 @@ static void plan_device(struct plan *plan, const struct server_config *config)
 	plan_add(plan, MPLB_SERVER_XDP, config->device, server_mode_name(config->mode));
 }
 
+static void plan_signal(struct plan *plan, const struct announced *address)
+{
+	char value[MPLB_SERVER_VALUE_LEN] = "signal";
+	struct mplb_server_item *item;
+
+	if (address->port)
+		snprintf(value, sizeof(value), "port %u signal", address->port);
+	item = plan_add(plan, MPLB_SERVER_ENDPOINT, "", value);
+	item->addr = address->addr.addr;
+	item->family = address->addr.family;
+	item->port = address->port;
+	item->endpoint_flags = MPTCP_PM_ADDR_FLAG_SIGNAL;
+}
+
 static void plan_endpoints(struct plan *plan, const struct server_config *config)
 {
-	plan_addresses(plan, MPLB_SERVER_ENDPOINT, "", "signal", MPTCP_PM_ADDR_FLAG_SIGNAL,
-		       &config->dedicated);
+	struct announced list[MPTCP_PM_MAX_ENDPOINTS];
+	size_t n = announce_list(config, announce_port_fits_ipv6(), list);
+
+	for (size_t i = 0; i < n; i++)
+		plan_signal(plan, &list[i]);
 	/* Without a dedicated address there is nothing to prefer to the VIP's subflow. */
 	if (config->initial == SERVER_INITIAL_BACKUP && config->dedicated.n)
 		plan_addresses(plan, MPLB_SERVER_ENDPOINT, "", "backup", MPTCP_PM_ADDR_FLAG_BACKUP,
@@ -104,8 +125,9 @@ static void plan_endpoints(struct plan *plan, const struct server_config *config
 
 int item_plan(const struct server_config *config, struct mplb_server_item **out)
 {
-	/* Each VIP may be an address and an endpoint; a few sysctls, a limit, the decapsulation. */
-	size_t room = 2 * config->vips.n + config->dedicated.n + 16;
+	/* Each VIP may be an address and two endpoints; a few sysctls, a limit, the decapsulation.
+	 */
+	size_t room = 3 * config->vips.n + config->dedicated.n + 16;
 	struct plan plan = { .item = calloc(room, sizeof(*plan.item)) };
 
 	if (!plan.item)

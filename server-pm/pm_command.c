@@ -50,16 +50,19 @@ static void put_flow(struct nlmsghdr *nlh, const struct pm_flow *flow, __u32 fla
 	put_end(nlh, MPTCP_PM_ATTR_ADDR_REMOTE, &flow->remote, flow->remote_port, flow->mapped, 0);
 }
 
-int pm_command_announce(struct nl *nl, int family, __u32 token, const struct ip *addr, __u8 id)
+int pm_command_announce(struct nl *nl, int family, __u32 token, const struct announced *address,
+			__u8 id)
 {
 	struct nlmsghdr *nlh = begin(nl, family, MPTCP_PM_CMD_ANNOUNCE, token);
 	struct nlattr *nest = mnl_attr_nest_start(nlh, MPTCP_PM_ATTR_ADDR);
 
-	put_addr(nlh, addr, false);
+	put_addr(nlh, &address->addr, false);
+	if (address->port)
+		mnl_attr_put_u16(nlh, MPTCP_PM_ADDR_ATTR_PORT, address->port);
 	mnl_attr_put_u8(nlh, MPTCP_PM_ADDR_ATTR_ID, id);
 	mnl_attr_put_u32(nlh, MPTCP_PM_ADDR_ATTR_FLAGS, MPTCP_PM_ADDR_FLAG_SIGNAL);
 	mnl_attr_nest_end(nlh, nest);
-	return nl_talk(nl, nlh, NULL, NULL);
+	return nl_command(nl, nlh);
 }
 
 int pm_command_remove(struct nl *nl, int family, __u32 token, __u8 id)
@@ -67,7 +70,7 @@ int pm_command_remove(struct nl *nl, int family, __u32 token, __u8 id)
 	struct nlmsghdr *nlh = begin(nl, family, MPTCP_PM_CMD_REMOVE, token);
 
 	mnl_attr_put_u8(nlh, MPTCP_PM_ATTR_LOC_ID, id);
-	return nl_talk(nl, nlh, NULL, NULL);
+	return nl_command(nl, nlh);
 }
 
 int pm_command_backup(struct nl *nl, int family, __u32 token, const struct pm_flow *flow,
@@ -76,7 +79,7 @@ int pm_command_backup(struct nl *nl, int family, __u32 token, const struct pm_fl
 	struct nlmsghdr *nlh = begin(nl, family, MPTCP_PM_CMD_SET_FLAGS, token);
 
 	put_flow(nlh, flow, backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0);
-	return nl_talk(nl, nlh, NULL, NULL);
+	return nl_command(nl, nlh);
 }
 
 int pm_command_close(struct nl *nl, int family, __u32 token, const struct pm_flow *flow)
@@ -84,5 +87,5 @@ int pm_command_close(struct nl *nl, int family, __u32 token, const struct pm_flo
 	struct nlmsghdr *nlh = begin(nl, family, MPTCP_PM_CMD_SUBFLOW_DESTROY, token);
 
 	put_flow(nlh, flow, 0);
-	return nl_talk(nl, nlh, NULL, NULL);
+	return nl_command(nl, nlh);
 }

@@ -2,6 +2,7 @@
 #ifndef MPLB_SERVER_PM_COMMAND_H
 #define MPLB_SERVER_PM_COMMAND_H
 
+#include "announce.h"
 #include "lib/nl.h"
 #include "pm_flow.h"
 
@@ -16,7 +17,8 @@
  * Sends ADD_ADDR, also if the address was announced already, and if the peer has echoed it: the
  * kernel's own timer begins anew. -EINVAL where the address has another id on this connection.
  */
-int pm_command_announce(struct nl *nl, int family, __u32 token, const struct ip *addr, __u8 id);
+int pm_command_announce(struct nl *nl, int family, __u32 token, const struct announced *address,
+			__u8 id);
 
 /* Sends RM_ADDR. The peer closes its subflows to the address; the kernel's own ends stay. */
 int pm_command_remove(struct nl *nl, int family, __u32 token, __u8 id);

@@ -118,9 +118,7 @@ static const struct inet_diag_msg *diag_msg(const struct nlmsghdr *nlh)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 
-	/* The kernel pads attributes, the last one too; libmnl counts on it. */
-	if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(*msg) || nlh->nlmsg_len % NLA_ALIGNTO ||
-	    nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	if (!nl_is_whole(nlh, sizeof(*msg)) || nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 	    (msg->idiag_family != AF_INET && msg->idiag_family != AF_INET6))
 		return NULL;
 	return msg;
@@ -247,7 +245,7 @@ static int on_listener(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int pm_diag_listeners(struct nl *nl, pm_listener_cb cb, void *data)
+static int list_listeners(struct nl *nl, __u32 protocol, pm_listener_cb cb, void *data)
 {
 	static const __u8 families[] = { AF_INET, AF_INET6 };
 	struct listener_call call = { cb, data };
@@ -257,10 +255,30 @@ int pm_diag_listeners(struct nl *nl, pm_listener_cb cb, void *data)
 		struct nlmsghdr *nlh;
 
 		begin(nl, NLM_F_DUMP, families[i], 1u << STATE_LISTEN, &nlh);
-		mnl_attr_put_u32(nlh, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
+		mnl_attr_put_u32(nlh, INET_DIAG_REQ_PROTOCOL, protocol);
 		err = nl_talk(nl, nlh, on_listener, &call);
 	}
 	return err;
+}
+
+int pm_diag_listeners(struct nl *nl, pm_listener_cb cb, void *data)
+{
+	return list_listeners(nl, IPPROTO_MPTCP, cb, data);
+}
+
+int pm_diag_tcp_listeners(struct nl *nl, pm_listener_cb cb, void *data)
+{
+	return list_listeners(nl, IPPROTO_TCP, cb, data);
+}
+
+bool pm_listener_takes(const struct pm_listener *listener, const struct ip *addr)
+{
+	static const struct mplb_ip any;
+
+	if (ip_equal(&listener->addr, addr))
+		return true;
+	return !memcmp(&listener->addr.addr, &any, sizeof(any)) &&
+	       (listener->addr.family == addr->family || listener->both);
 }
 
 static int on_state(const struct nlmsghdr *nlh, void *data)

@@ -29,7 +29,7 @@ int pm_diag_subflows(struct nl *nl, pm_subflow_cb cb, void *data);
 /* True where there is a TCP socket in state ESTABLISHED for the flow. */
 bool pm_diag_alive(struct nl *nl, const struct pm_flow *flow);
 
-/* A listening MPTCP socket. */
+/* A listening socket. */
 struct pm_listener {
 	struct ip addr; /* all zero: every address */
 	__u16 port; /* host byte order */
@@ -37,7 +37,13 @@ struct pm_listener {
 };
 
 typedef int (*pm_listener_cb)(const struct pm_listener *listener, void *data);
+/* Those of MPTCP. */
 int pm_diag_listeners(struct nl *nl, pm_listener_cb cb, void *data);
+/* Those of TCP, the ones that belong to MPTCP listeners among them. */
+int pm_diag_tcp_listeners(struct nl *nl, pm_listener_cb cb, void *data);
+
+/* True where the listener takes connections to the address. */
+bool pm_listener_takes(const struct pm_listener *listener, const struct ip *addr);
 
 /* The readers of the kernel's answers. 1 with *out; 0 for a socket of another kind; -EINVAL for a
  * message that is too short or has attributes of a wrong size. *out is untouched then. */

@@ -1,84 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "pm_engine.h"
+#include "pm_engine_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <linux/mptcp.h>
-#include "pm_table.h"
 
-#define PM_NO_VIP 0xffff
-
-#define PM_CONN_F_BACKUP  0x01 /* the initial subflow was told to be a backup */
-#define PM_CONN_F_GONE	  0x02 /* the initial subflow is closed */
-#define PM_CONN_F_SEEN	  0x04 /* in the resync that goes on */
-#define PM_CONN_F_MAPPED  0x08 /* the initial subflow's socket is an IPv6 one with IPv4 in it */
-#define PM_CONN_F_COUNTED 0x10 /* the first join went into the histogram, or is not to */
-#define PM_CONN_F_EXTRA	  0x20 /* joined, and is told of an address that came later */
-#define PM_CONN_F_INITIAL 0x40 /* the resync that goes on saw the initial subflow */
-#define PM_CONN_F_MANAGED 0x80 /* the kernel has taken a command for it */
-
-/* When to announce again. Ticks are 100 ms. */
-#define QUICK_TRIES   3 /* 2, 4, 8 ticks after the one before */
-#define EXTRA_TRIES   3 /* for an address that came later, on top of a join */
-#define OTHER_FAMILY  (30 * SECOND)
-#define SECOND	      (1000 / PM_TICK)
-#define MINUTE	      (60 * SECOND)
-#define GIVE_UP	      (10 * MINUTE)
-#define MAX_PAUSE     (64 * SECOND)
-#define SOON_PER_TICK 1000
-#define MAX_FAILURES  5
-
-struct pm_engine {
-	struct ip *vip;
-	size_t n_vip;
-	struct ip dedicated[PM_MAX_DEDICATED];
-	__u8 id[PM_MAX_DEDICATED];
-	size_t n_dedicated;
-	__u8 there; /* a bit per dedicated address */
-	bool wants_sync;
-	enum pm_initial initial;
-	struct pm_ops ops;
-	void *ctx;
-	struct pm_table *table;
-	struct pm_stats stats;
-};
+#define MAX_FAILURES 5
 
 /* ---- small things ---- */
 
-static __u32 tick_of(__u64 now)
-{
-	return (__u32)(now / PM_TICK);
-}
-
-static __u8 address_hash(const struct ip *ip)
-{
-	struct pm_flow flow = { .local = *ip };
-
-	return (__u8)(pm_flow_tag(&flow) % 254 + 1);
-}
-
-/* Two addresses with one hash: the later one gets the next id that is free. */
-static void choose_ids(struct pm_engine *e)
-{
-	for (size_t i = 0; i < e->n_dedicated; i++) {
-		e->id[i] = address_hash(&e->dedicated[i]);
-		for (size_t j = 0; j < i; j++) {
-			if (e->id[j] != e->id[i])
-				continue;
-			e->id[i] = (__u8)(e->id[i] % 254 + 1);
-			j = (size_t)-1;
-		}
-	}
-}
-
-static __u16 find_vip(const struct pm_engine *e, const struct ip *ip)
+__u16 pm_find_vip(const struct pm_engine *e, const struct ip *ip)
 {
 	for (size_t i = 0; i < e->n_vip; i++)
 		if (ip_equal(&e->vip[i], ip))
 			return (__u16)i;
 	return PM_NO_VIP;
+}
+
+/* The client joins here because it was told to, not because it connected here. */
+static bool is_join_port(const struct pm_engine *e, const struct pm_flow *flow)
+{
+	for (size_t i = 0; i < e->n_announced; i++)
+		if (e->announced[i].port == flow->local_port &&
+		    ip_equal(&e->announced[i].addr, &flow->local))
+			return true;
+	return false;
 }
 
 static struct pm_flow initial_flow(const struct pm_engine *e, const struct pm_conn *conn)
@@ -103,14 +51,14 @@ static bool is_initial(const struct pm_engine *e, const struct pm_conn *conn,
 	return pm_flow_equal(&initial, flow);
 }
 
-static void set_state(struct pm_engine *e, struct pm_conn *conn, enum pm_state state)
+void pm_set_state(struct pm_engine *e, struct pm_conn *conn, enum pm_state state)
 {
 	e->stats.state[conn->state]--;
 	e->stats.state[state]++;
 	conn->state = (__u8)state;
 }
 
-static void forget(struct pm_engine *e, struct pm_conn *conn)
+void pm_forget(struct pm_engine *e, struct pm_conn *conn)
 {
 	e->stats.ended++;
 	e->stats.state[conn->state]--;
@@ -145,7 +93,7 @@ static bool sub_remove(struct pm_conn *conn, __u16 tag)
 	return false;
 }
 
-static bool sub_any(const struct pm_conn *conn)
+bool pm_sub_any(const struct pm_conn *conn)
 {
 	for (size_t i = 0; i < PM_MAX_SUBS; i++)
 		if (conn->sub[i])
@@ -153,92 +101,23 @@ static bool sub_any(const struct pm_conn *conn)
 	return false;
 }
 
-/* ---- announcing ---- */
-
-/*
- * The addresses to announce, as bits: those of the initial subflow's family, if there are any, and
- * the others half a minute later. A Linux client whose first ADD_ADDR is of a family that it cannot
- * join from uses up its `subflow` endpoints for it, and ignores all that follow (net/mptcp/
- * pm_kernel.c, fill_local_addresses_vec_c_flag()); the kernel's path manager gets by as it waits
- * for the echo of one before it sends the next.
- */
-static __u8 addresses_for(const struct pm_engine *e, const struct pm_conn *conn, __u32 waited)
+/* A joined subflow is up. True where that is news. */
+bool pm_sub_up(const struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *flow)
 {
-	__u8 same = 0;
+	bool vip = pm_find_vip(e, &flow->local) != PM_NO_VIP;
 
-	for (size_t i = 0; i < e->n_dedicated; i++)
-		if (e->dedicated[i].family == conn->family)
-			same |= (__u8)(1 << i);
-	same &= e->there;
-	return same && waited < OTHER_FAMILY ? same : e->there;
+	if ((vip && !is_join_port(e, flow)) || !sub_add(conn, pm_flow_tag(flow)))
+		return false;
+	conn->around += !vip;
+	return true;
 }
 
-/* Announces. False where the kernel takes no commands for the connection. */
-static bool announce(struct pm_engine *e, struct pm_conn *conn, __u32 waited)
+static bool sub_down(const struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *flow)
 {
-	__u8 set = addresses_for(e, conn, waited);
-	bool taken = true;
-
-	for (size_t i = 0; i < e->n_dedicated; i++) {
-		__u8 bit = (__u8)(1 << i);
-		int err;
-
-		if (!(set & bit))
-			continue;
-		err = e->ops.announce(e->ctx, conn->token, &e->dedicated[i], e->id[i]);
-		if (err) {
-			e->stats.announce_failed++;
-			taken = taken && err != -EINVAL;
-		} else {
-			conn->announced |= bit;
-			conn->flags |= PM_CONN_F_MANAGED;
-			e->stats.announced++;
-		}
-	}
-	if (conn->tries < UINT8_MAX)
-		conn->tries++;
-	return taken || conn->flags & PM_CONN_F_MANAGED;
-}
-
-/* Ticks until the next try. */
-static __u32 pause_after(const struct pm_conn *conn, __u32 waited)
-{
-	__u32 pause = 2 * SECOND;
-
-	if (conn->tries <= QUICK_TRIES)
-		return 1u << conn->tries;
-	if (waited < MINUTE)
-		return SECOND;
-	/* 2 s after the minute, then as long again as since the minute: 4, 8, ... */
-	while (pause < MAX_PAUSE && pause <= waited - MINUTE)
-		pause *= 2;
-	return pause;
-}
-
-/* Begins to announce, the first time at once. */
-static void wait_for_join(struct pm_engine *e, struct pm_conn *conn, __u64 now)
-{
-	conn->since = (__u32)now;
-	conn->tries = 0;
-	if (!announce(e, conn, 0))
-		set_state(e, conn, PM_STATE_UNMANAGED);
-	else if (e->n_dedicated)
-		pm_table_schedule(e->table, conn, tick_of(now) + pause_after(conn, 0));
-}
-
-static void announce_again(struct pm_engine *e, struct pm_conn *conn, __u64 now)
-{
-	__u32 waited = ((__u32)now - conn->since) / PM_TICK;
-
-	if (waited >= GIVE_UP) {
-		set_state(e, conn, PM_STATE_GIVEN_UP);
-		e->stats.given_up++;
-		return;
-	}
-	if (!announce(e, conn, waited))
-		set_state(e, conn, PM_STATE_UNMANAGED);
-	else
-		pm_table_schedule(e->table, conn, tick_of(now) + pause_after(conn, waited));
+	if (!sub_remove(conn, pm_flow_tag(flow)))
+		return false;
+	conn->around -= pm_find_vip(e, &flow->local) == PM_NO_VIP;
+	return true;
 }
 
 /* ---- what becomes of the initial subflow ---- */
@@ -247,14 +126,14 @@ static void action_failed(struct pm_engine *e, struct pm_conn *conn, __u64 now)
 {
 	e->stats.action_failed++;
 	if (++conn->failures < MAX_FAILURES)
-		pm_table_schedule(e->table, conn, tick_of(now) + SECOND);
+		pm_table_schedule(e->table, conn, pm_tick_of(now) + PM_SECOND);
 }
 
 static void off_path(struct pm_engine *e, struct pm_conn *conn, __u64 *counter)
 {
 	conn->failures = 0;
 	++*counter;
-	set_state(e, conn, PM_STATE_OFF_PATH);
+	pm_set_state(e, conn, PM_STATE_OFF_PATH);
 }
 
 static void back_up_initial(struct pm_engine *e, struct pm_conn *conn, __u64 now)
@@ -293,14 +172,14 @@ static void leave_vip(struct pm_engine *e, struct pm_conn *conn, const struct pm
 		      __u64 now)
 {
 	if (conn->flags & PM_CONN_F_GONE || conn->vip == PM_NO_VIP)
-		set_state(e, conn, PM_STATE_OFF_PATH);
+		pm_set_state(e, conn, PM_STATE_OFF_PATH);
 	else if (e->initial == PM_INITIAL_BACKUP)
 		back_up_initial(e, conn, now);
 	else if (e->initial == PM_INITIAL_CLOSE)
 		close_initial(e, conn, up, now);
 }
 
-static void return_to_vip(struct pm_engine *e, struct pm_conn *conn, __u64 now)
+void pm_return_to_vip(struct pm_engine *e, struct pm_conn *conn, __u64 now)
 {
 	struct pm_flow initial;
 
@@ -316,9 +195,9 @@ static void return_to_vip(struct pm_engine *e, struct pm_conn *conn, __u64 now)
 			e->stats.restored++;
 		conn->flags &= (__u8)~PM_CONN_F_BACKUP;
 	}
-	set_state(e, conn, PM_STATE_VIP);
+	pm_set_state(e, conn, PM_STATE_VIP);
 	conn->flags &= (__u8)~PM_CONN_F_EXTRA;
-	wait_for_join(e, conn, now);
+	pm_announce_begin(e, conn, now);
 }
 
 /* ---- events ---- */
@@ -339,8 +218,7 @@ static void count_join(struct pm_engine *e, struct pm_conn *conn, __u64 now)
 	e->stats.join_ms += ms;
 }
 
-static void on_joined(struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *up,
-		      __u64 now)
+void pm_on_joined(struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *up, __u64 now)
 {
 	if (conn->state == PM_STATE_OFF_PATH || conn->state == PM_STATE_UNMANAGED)
 		return;
@@ -348,12 +226,13 @@ static void on_joined(struct pm_engine *e, struct pm_conn *conn, const struct pm
 		count_join(e, conn, now);
 		pm_table_cancel(e->table, conn);
 		conn->failures = 0;
-		set_state(e, conn, PM_STATE_JOINED);
+		pm_set_state(e, conn, PM_STATE_JOINED);
 	}
-	leave_vip(e, conn, up, now);
+	if (conn->around)
+		leave_vip(e, conn, up, now);
 }
 
-static struct pm_conn *begin(struct pm_engine *e, __u32 token, const struct pm_flow *initial)
+struct pm_conn *pm_begin(struct pm_engine *e, __u32 token, const struct pm_flow *initial)
 {
 	struct pm_conn *conn = pm_table_add(e->table, token);
 
@@ -363,7 +242,7 @@ static struct pm_conn *begin(struct pm_engine *e, __u32 token, const struct pm_f
 	}
 	conn->vip = PM_NO_VIP;
 	if (initial) {
-		conn->vip = find_vip(e, &initial->local);
+		conn->vip = pm_find_vip(e, &initial->local);
 		conn->remote = initial->remote.addr;
 		conn->family = initial->remote.family;
 		conn->local_port = initial->local_port;
@@ -378,14 +257,14 @@ static void on_established(struct pm_engine *e, const struct pm_event *event, __
 {
 	struct pm_conn *conn;
 
-	if (!event->server_side || find_vip(e, &event->flow.local) == PM_NO_VIP ||
+	if (!event->server_side || pm_find_vip(e, &event->flow.local) == PM_NO_VIP ||
 	    pm_table_find(e->table, event->token))
 		return;
-	conn = begin(e, event->token, &event->flow);
+	conn = pm_begin(e, event->token, &event->flow);
 	if (!conn)
 		return;
 	e->stats.established++;
-	wait_for_join(e, conn, now);
+	pm_announce_begin(e, conn, now);
 }
 
 static void on_sub_closed(struct pm_engine *e, struct pm_conn *conn, const struct pm_flow *flow,
@@ -394,9 +273,9 @@ static void on_sub_closed(struct pm_engine *e, struct pm_conn *conn, const struc
 	if (is_initial(e, conn, flow)) {
 		conn->flags |= PM_CONN_F_GONE;
 		if (conn->state == PM_STATE_JOINED)
-			set_state(e, conn, PM_STATE_OFF_PATH);
-	} else if (sub_remove(conn, pm_flow_tag(flow)) && !sub_any(conn)) {
-		return_to_vip(e, conn, now);
+			pm_set_state(e, conn, PM_STATE_OFF_PATH);
+	} else if (sub_down(e, conn, flow) && !pm_sub_any(conn)) {
+		pm_return_to_vip(e, conn, now);
 	}
 }
 
@@ -413,35 +292,26 @@ void pm_engine_event(struct pm_engine *engine, const struct pm_event *event, __u
 		return;
 	switch (event->type) {
 	case MPTCP_EVENT_SUB_ESTABLISHED:
-		if (find_vip(engine, &event->flow.local) == PM_NO_VIP &&
-		    sub_add(conn, pm_flow_tag(&event->flow)))
-			on_joined(engine, conn, &event->flow, now);
+		if (pm_sub_up(engine, conn, &event->flow))
+			pm_on_joined(engine, conn, &event->flow, now);
 		break;
 	case MPTCP_EVENT_SUB_CLOSED:
 		on_sub_closed(engine, conn, &event->flow, now);
 		break;
 	case MPTCP_EVENT_CLOSED:
-		forget(engine, conn);
+		pm_forget(engine, conn);
 		break;
 	}
 }
 
 /* ---- time ---- */
 
-static void extra(struct pm_engine *e, struct pm_conn *conn, __u64 now)
-{
-	if (announce(e, conn, 0) && conn->tries <= EXTRA_TRIES)
-		pm_table_schedule(e->table, conn, tick_of(now) + pause_after(conn, 0));
-	else
-		conn->flags &= (__u8)~PM_CONN_F_EXTRA;
-}
-
 static void on_due(struct pm_engine *e, struct pm_conn *conn, __u64 now)
 {
 	if (conn->state == PM_STATE_VIP)
-		announce_again(e, conn, now);
+		pm_announce_again(e, conn, now);
 	else if (conn->flags & PM_CONN_F_EXTRA)
-		extra(e, conn, now);
+		pm_announce_extra(e, conn, now);
 	else if (conn->state == PM_STATE_JOINED && e->initial == PM_INITIAL_BACKUP)
 		back_up_initial(e, conn, now);
 	else if (conn->state == PM_STATE_JOINED)
@@ -452,176 +322,13 @@ void pm_engine_tick(struct pm_engine *engine, __u64 now)
 {
 	struct pm_conn *conn;
 
-	while ((conn = pm_table_due(engine->table, tick_of(now))))
+	while ((conn = pm_table_due(engine->table, pm_tick_of(now))))
 		on_due(engine, conn, now);
 }
 
 bool pm_engine_waiting(const struct pm_engine *engine)
 {
 	return pm_table_waiting(engine->table);
-}
-
-/* Has every connection of many come due soon, a thousand of them per tick, so that events are not
- * kept waiting. */
-static void schedule_soon(struct pm_engine *e, struct pm_conn *conn, __u64 now)
-{
-	__u32 ticks = (__u32)(pm_table_count(e->table) / SOON_PER_TICK) + 1;
-
-	pm_table_schedule(e->table, conn, tick_of(now) + 1 + conn->index % ticks);
-}
-
-/* ---- addresses come and go ---- */
-
-struct address_change {
-	struct pm_engine *engine;
-	size_t i;
-	__u64 now;
-};
-
-static void on_address_gone(struct pm_conn *conn, void *data)
-{
-	const struct address_change *change = data;
-	struct pm_engine *e = change->engine;
-	__u8 bit = (__u8)(1 << change->i);
-
-	if (!(conn->announced & bit))
-		return;
-	conn->announced &= (__u8)~bit;
-	if (!e->ops.withdraw(e->ctx, conn->token, e->id[change->i]))
-		e->stats.withdrawn++;
-}
-
-static void on_address_come(struct pm_conn *conn, void *data)
-{
-	const struct address_change *change = data;
-	struct pm_engine *e = change->engine;
-
-	if (conn->state == PM_STATE_UNMANAGED)
-		return;
-	if (conn->state == PM_STATE_GIVEN_UP)
-		set_state(e, conn, PM_STATE_VIP);
-	if (conn->state == PM_STATE_VIP) {
-		conn->since = (__u32)change->now;
-		conn->flags |= PM_CONN_F_COUNTED;
-	} else {
-		conn->flags |= PM_CONN_F_EXTRA;
-	}
-	conn->tries = 0;
-	schedule_soon(e, conn, change->now);
-}
-
-bool pm_engine_address(struct pm_engine *engine, size_t i, bool there, __u64 now)
-{
-	struct address_change change = { engine, i, now };
-	__u8 bit = (__u8)(1 << i);
-
-	if (!(engine->there & bit) == !there)
-		return false;
-	engine->there ^= bit;
-	pm_table_each(engine->table, there ? on_address_come : on_address_gone, &change);
-	return true;
-}
-
-/* ---- resync ---- */
-
-static void unsee(struct pm_conn *conn, void *data)
-{
-	(void)data;
-	conn->flags &= (__u8) ~(PM_CONN_F_SEEN | PM_CONN_F_INITIAL);
-	memset(conn->sub, 0, sizeof(conn->sub));
-}
-
-void pm_engine_sync_begin(struct pm_engine *engine)
-{
-	pm_table_each(engine->table, unsee, NULL);
-}
-
-/* A join may be seen before the initial subflow, or without it. */
-static void see_initial(struct pm_engine *e, struct pm_conn *conn, const struct pm_subflow *s)
-{
-	conn->vip = find_vip(e, &s->flow.local);
-	conn->remote = s->flow.remote.addr;
-	conn->family = s->flow.remote.family;
-	conn->local_port = s->flow.local_port;
-	conn->remote_port = s->flow.remote_port;
-	conn->flags &= (__u8) ~(PM_CONN_F_MAPPED | PM_CONN_F_BACKUP);
-	conn->flags |= (__u8)(PM_CONN_F_INITIAL | (s->flow.mapped ? PM_CONN_F_MAPPED : 0) |
-			      (s->backup ? PM_CONN_F_BACKUP : 0));
-}
-
-void pm_engine_sync_subflow(struct pm_engine *engine, const struct pm_subflow *subflow, __u64 now)
-{
-	bool to_vip = find_vip(engine, &subflow->flow.local) != PM_NO_VIP;
-	struct pm_conn *conn = pm_table_find(engine->table, subflow->token);
-
-	if (!subflow->server_side || !subflow->up || (subflow->initial && !to_vip))
-		return;
-	if (!conn) {
-		conn = begin(engine, subflow->token, NULL);
-		if (!conn)
-			return;
-		/* When it was established, and what was announced, nobody knows. */
-		conn->flags |= PM_CONN_F_COUNTED;
-		conn->announced = (__u8)~0;
-		conn->since = (__u32)now;
-		engine->stats.taken_over++;
-	}
-	conn->flags |= PM_CONN_F_SEEN;
-	if (subflow->initial)
-		see_initial(engine, conn, subflow);
-	else if (!to_vip)
-		sub_add(conn, pm_flow_tag(&subflow->flow));
-}
-
-struct sync_end {
-	struct pm_engine *engine;
-	__u64 now;
-};
-
-/* What the initial subflow is the sockets tell better than what is remembered. */
-static void settle_joined(struct pm_engine *e, struct pm_conn *conn, __u64 now)
-{
-	bool off = conn->flags & PM_CONN_F_GONE ||
-		   (conn->flags & PM_CONN_F_BACKUP && e->initial != PM_INITIAL_CLOSE);
-
-	if (off && conn->state < PM_STATE_JOINED)
-		pm_table_cancel(e->table, conn);
-	if (off) {
-		set_state(e, conn, PM_STATE_OFF_PATH);
-		return;
-	}
-	if (conn->state == PM_STATE_OFF_PATH)
-		set_state(e, conn, PM_STATE_JOINED);
-	on_joined(e, conn, NULL, now);
-}
-
-static void settle(struct pm_conn *conn, void *data)
-{
-	const struct sync_end *end = data;
-	struct pm_engine *e = end->engine;
-
-	if (!(conn->flags & PM_CONN_F_SEEN)) {
-		forget(e, conn);
-		return;
-	}
-	if (!(conn->flags & PM_CONN_F_INITIAL))
-		conn->flags |= PM_CONN_F_GONE;
-	if (conn->state == PM_STATE_UNMANAGED)
-		return;
-	if (sub_any(conn))
-		settle_joined(e, conn, end->now);
-	else if (conn->state == PM_STATE_JOINED || conn->state == PM_STATE_OFF_PATH)
-		return_to_vip(e, conn, end->now);
-	else if (conn->state == PM_STATE_VIP && !conn->due && e->n_dedicated)
-		schedule_soon(e, conn, end->now);
-}
-
-void pm_engine_sync_end(struct pm_engine *engine, __u64 now)
-{
-	struct sync_end end = { engine, now };
-
-	pm_table_each(engine->table, settle, &end);
-	engine->stats.resyncs++;
 }
 
 /* ---- the rest ---- */
@@ -634,27 +341,9 @@ bool pm_engine_wants_sync(struct pm_engine *engine)
 	return wants;
 }
 
-bool pm_engine_is_stale(const struct pm_engine *engine, const struct pm_subflow *subflow)
-{
-	const struct pm_conn *conn = pm_table_find(engine->table, subflow->token);
-
-	if (!conn || subflow->initial || conn->flags & PM_CONN_F_GONE)
-		return false;
-	for (size_t i = 0; i < engine->n_dedicated; i++)
-		if (!(engine->there & 1 << i) &&
-		    ip_equal(&engine->dedicated[i], &subflow->flow.local))
-			return true;
-	return false;
-}
-
 const struct pm_stats *pm_engine_stats(const struct pm_engine *engine)
 {
 	return &engine->stats;
-}
-
-__u8 pm_engine_address_id(const struct pm_engine *engine, size_t i)
-{
-	return engine->id[i];
 }
 
 int pm_engine_new(const struct pm_setup *setup, struct pm_engine **out)
@@ -672,12 +361,12 @@ int pm_engine_new(const struct pm_setup *setup, struct pm_engine **out)
 	for (size_t i = 0; i < setup->n_vip; i++)
 		e->vip[i] = setup->vip[i];
 	e->n_vip = setup->n_vip;
-	e->n_dedicated = setup->n_dedicated;
-	for (size_t i = 0; i < setup->n_dedicated; i++) {
-		e->dedicated[i] = setup->dedicated[i];
+	e->n_announced = setup->n_announced;
+	for (size_t i = 0; i < setup->n_announced; i++) {
+		e->announced[i] = setup->announced[i];
 		e->there |= (__u8)(1 << i);
 	}
-	choose_ids(e);
+	pm_choose_ids(e);
 	e->initial = setup->initial;
 	e->ops = *setup->ops;
 	e->ctx = setup->ctx;

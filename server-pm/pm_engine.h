@@ -4,32 +4,41 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "announce.h"
 #include "pm_diag.h"
 #include "pm_event.h"
 
 /*
- * What is decided per connection in userspace mode: announce the dedicated addresses until the
- * client joins one, then move the traffic off the VIP, and back if need be. Knows neither sockets
+ * What is decided per connection in userspace mode: announce addresses until the client joins one,
+ * then move the traffic off the VIP, and back if need be. A join to a VIP at a port of its own is
+ * a join, and leaves the initial subflow as it is: both cross the balancer. Knows neither sockets
  * nor clocks: what happens comes in as calls, with the time; what is to be done goes out through
  * struct pm_ops.
  *
  * A connection is followed from ESTABLISHED to CLOSED, if the client opened it, to a VIP:
- *
- *	           announced at 0, 0.2, 0.6, 1.4 s, then every second of the first minute; then
- *after VIP      2, 4, ... 64 s; given up after ten minutes │ ▲ │ │ the last dedicated subflow
- *closed: the initial one gets its priority back ▼ │ JOINED   a subflow to another address than a
- *VIP is up │ ▼       initial subflow told to be a backup, or closed (not before the other one is
- *seen OFF_PATH to be up)
  */
+/* clang-format off */
+/*
+ *	           announced at 0, 0.2, 0.6, 1.4 s, then every second of the first minute; then
+ *	on VIP     after 2, 4, ... 64 s; given up after ten minutes
+ *	 │   ▲
+ *	 │   │     the last dedicated subflow has closed: the initial one gets its priority back
+ *	 ▼   │
+ *	JOINED     a subflow to another address than a VIP is up
+ *	 │   ▲
+ *	 ▼   │     the initial subflow is told to be a backup, or closed (not before the other one is
+ *	OFF_PATH   seen to be up)
+ */
+/* clang-format on */
 
-#define PM_MAX_DEDICATED 8
+#define PM_MAX_ANNOUNCED 8
 
 /* What becomes of the subflow through the VIP once a dedicated one is up. */
 enum pm_initial { PM_INITIAL_KEEP, PM_INITIAL_BACKUP, PM_INITIAL_CLOSE };
 
 /* Commands to the kernel: 0 or -errno, -EINVAL where it takes none for the connection. */
 struct pm_ops {
-	int (*announce)(void *ctx, __u32 token, const struct ip *addr, __u8 id);
+	int (*announce)(void *ctx, __u32 token, const struct announced *address, __u8 id);
 	int (*withdraw)(void *ctx, __u32 token, __u8 id);
 	int (*backup)(void *ctx, __u32 token, const struct pm_flow *flow, bool backup);
 	int (*close)(void *ctx, __u32 token, const struct pm_flow *flow);
@@ -38,8 +47,9 @@ struct pm_ops {
 
 /* The addresses are copied. */
 struct pm_setup {
-	const struct ip *vip, *dedicated;
-	size_t n_vip, n_dedicated; /* of the latter at most PM_MAX_DEDICATED */
+	const struct ip *vip;
+	const struct announced *announced; /* what to announce */
+	size_t n_vip, n_announced; /* of the latter at most PM_MAX_ANNOUNCED */
 	enum pm_initial initial;
 	const struct pm_ops *ops;
 	void *ctx;
@@ -85,9 +95,21 @@ void pm_engine_tick(struct pm_engine *engine, __u64 now);
 /* True where there is something to be done at some time: pm_engine_tick() is wanted. */
 bool pm_engine_waiting(const struct pm_engine *engine);
 
-/* A dedicated address has come to the machine, or gone from it. Unless said otherwise it is there.
+/* An announced address has come to the machine, or gone from it. Unless said otherwise it is there.
  * True where that is news. */
 bool pm_engine_address(struct pm_engine *engine, size_t i, bool there, __u64 now);
+
+/* The place of an announced address, or the number of them where it is none. */
+size_t pm_engine_find(const struct pm_engine *engine, const struct announced *address);
+
+/*
+ * Another setup (whose ops and ctx are not looked at) for connections that live and those to come.
+ * Addresses that are new are announced to live connections; those that are left out the caller has
+ * had go before (pm_engine_address()). Connections to what is no VIP any more are left to
+ * themselves. What becomes of initial subflows is decided anew at the next resync. 0, or -ENOMEM
+ * with nothing changed.
+ */
+int pm_engine_change(struct pm_engine *engine, const struct pm_setup *setup, __u64 now);
 
 /*
  * Compares with what sockets there are: begin, each subflow, end. Connections not known are taken
@@ -105,7 +127,7 @@ bool pm_engine_is_stale(const struct pm_engine *engine, const struct pm_subflow 
 
 const struct pm_stats *pm_engine_stats(const struct pm_engine *engine);
 
-/* The id with which the i-th dedicated address is announced. It depends on the address, so that a
+/* The id with which the i-th address is announced. It depends on the address, so that a
  * change of the config's order leaves it, and 1 .. 254. */
 __u8 pm_engine_address_id(const struct pm_engine *engine, size_t i);
 

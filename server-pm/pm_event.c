@@ -8,6 +8,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/mptcp.h>
+#include "lib/nl.h"
 
 /* In MPTCP_ATTR_FLAGS, from 6.18 on in place of MPTCP_ATTR_SERVER_SIDE. */
 #define EVENT_FLAG_SERVER_SIDE 0x2
@@ -83,8 +84,7 @@ int pm_event_parse(const struct nlmsghdr *nlh, struct pm_event *out)
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
 	struct pm_event event = { 0 };
 
-	/* The kernel pads attributes, the last one too; libmnl counts on it. */
-	if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(*genl) || nlh->nlmsg_len % NLA_ALIGNTO)
+	if (!nl_is_whole(nlh, sizeof(*genl)))
 		return -EINVAL;
 	event.type = genl->cmd;
 	if (mnl_attr_parse(nlh, sizeof(*genl), read_attr, &event) != MNL_CB_OK)

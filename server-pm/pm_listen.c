@@ -54,6 +54,12 @@ int pm_listen_new(struct event_base *base, const struct server_config *config, s
 	return 0;
 }
 
+void pm_listen_change(struct pm_listen *listen, const struct server_config *config)
+{
+	listen->config = config;
+	pm_listen_update(listen);
+}
+
 static void ours_close(struct ours *o)
 {
 	if (o->event)
@@ -80,21 +86,6 @@ size_t pm_listen_count(const struct pm_listen *listen)
 	return n;
 }
 
-static bool is_any(const struct ip *ip)
-{
-	static const struct mplb_ip any;
-
-	return !memcmp(&ip->addr, &any, sizeof(any));
-}
-
-/* The listener takes connections to addr. */
-static bool takes(const struct pm_listener *l, const struct ip *addr)
-{
-	if (ip_equal(&l->addr, addr))
-		return true;
-	return is_any(&l->addr) && (l->addr.family == addr->family || l->both);
-}
-
 static bool is_vip(const struct server_addresses *vips, const struct ip *ip)
 {
 	for (size_t i = 0; i < vips->n; i++)
@@ -106,16 +97,24 @@ static bool is_vip(const struct server_addresses *vips, const struct ip *ip)
 bool pm_listen_wanted(const struct pm_listener *there, size_t n,
 		      const struct server_addresses *vips, const struct ip *addr, __u16 port)
 {
-	bool on_vip = false;
+	bool on_vip = !vips;
 
 	for (size_t i = 0; i < n; i++) {
 		if (there[i].port != port)
 			continue;
-		if (takes(&there[i], addr))
+		if (pm_listener_takes(&there[i], addr))
 			return false;
-		on_vip = on_vip || is_vip(vips, &there[i].addr);
+		on_vip = on_vip || (vips && is_vip(vips, &there[i].addr));
 	}
 	return on_vip;
+}
+
+bool pm_listen_waits(const struct pm_listen *listen)
+{
+	for (size_t i = 0; i < listen->n_ours; i++)
+		if (listen->ours[i].fd < 0)
+			return true;
+	return listen->blind;
 }
 
 static struct ours *find(struct pm_listen *l, const struct ip *addr, __u16 port)
@@ -176,8 +175,9 @@ static void ours_watch(struct pm_listen *l, struct ours *o)
 	o->event = event_new(l->base, o->fd, EV_READ | EV_PERSIST, on_accept, NULL);
 	if (o->event)
 		event_add(o->event, NULL);
-	log_info("%s: listening for joins: the application listens on the VIP only",
-		 pm_end_format(&o->addr, o->port, text));
+	log_info("%s: listening for joins%s", pm_end_format(&o->addr, o->port, text),
+		 o->port == l->config->join_port ? ""
+						 : ": the application listens on the VIP only");
 }
 
 static void ours_open(struct pm_listen *l, const struct ip *addr, __u16 port)
@@ -197,7 +197,8 @@ static void ours_open(struct pm_listen *l, const struct ip *addr, __u16 port)
 		log_warn("%s: joins need a listener there, and none can be opened: %s; %s",
 			 pm_end_format(addr, port, text), strerror(-fd),
 			 fd == -EADDRINUSE ? "a plain TCP socket has the port: have the "
-					     "application listen on every address with MPTCP"
+					     "application listen on every address with MPTCP, or, "
+					     "for join_port, elsewhere"
 			 : fd == -EACCES   ? "run as root (CAP_NET_BIND_SERVICE)"
 					   : "have the application listen on every address");
 }
@@ -224,22 +225,36 @@ static int on_there(const struct pm_listener *listener, void *data)
 	return 0;
 }
 
-/* Marks or opens what is wanted for the port of a listener on a VIP. */
-static void want(struct pm_listen *l, __u16 port)
+/* Marks or opens it. */
+static void want(struct pm_listen *l, const struct ip *addr, __u16 port)
+{
+	struct ours *o = find(l, addr, port);
+
+	if (o)
+		ours_again(l, o);
+	else
+		ours_open(l, addr, port);
+}
+
+/* What is wanted for the port of a listener on a VIP. */
+static void want_dedicated(struct pm_listen *l, __u16 port)
 {
 	const struct server_addresses *dedicated = &l->config->dedicated;
 
-	for (size_t i = 0; i < dedicated->n; i++) {
-		const struct ip *addr = &dedicated->ip[i];
-		struct ours *o = find(l, addr, port);
+	for (size_t i = 0; i < dedicated->n; i++)
+		if (pm_listen_wanted(l->there, l->n_there, &l->config->vips, &dedicated->ip[i],
+				     port))
+			want(l, &dedicated->ip[i], port);
+}
 
-		if (!pm_listen_wanted(l->there, l->n_there, &l->config->vips, addr, port))
-			continue;
-		if (!o)
-			ours_open(l, addr, port);
-		else
-			ours_again(l, o);
-	}
+static void want_join_port(struct pm_listen *l)
+{
+	const struct server_addresses *vips = &l->config->vips;
+	__u16 port = l->config->join_port;
+
+	for (size_t i = 0; port && i < vips->n; i++)
+		if (pm_listen_wanted(l->there, l->n_there, NULL, &vips->ip[i], port))
+			want(l, &vips->ip[i], port);
 }
 
 static void close_unwanted(struct pm_listen *l)
@@ -279,6 +294,7 @@ void pm_listen_update(struct pm_listen *listen)
 		listen->ours[i].wanted = false;
 	for (size_t i = 0; i < listen->n_there; i++)
 		if (is_vip(&listen->config->vips, &listen->there[i].addr))
-			want(listen, listen->there[i].port);
+			want_dedicated(listen, listen->there[i].port);
+	want_join_port(listen);
 	close_unwanted(listen);
 }

@@ -23,15 +23,16 @@ struct pm_conn {
 	__u32 before, after; /* neighbours in a list of the wheel */
 	__u32 due; /* tick; 0: not in the wheel */
 	__u32 since; /* ms: when the present wait for a join began */
-	__u16 sub[PM_MAX_SUBS]; /* tags of the dedicated subflows that are up; 0: unused */
+	__u16 sub[PM_MAX_SUBS]; /* tags of the joined subflows that are up; 0: unused */
 	struct mplb_ip remote; /* the initial subflow's ends */
 	__u16 local_port, remote_port;
 	__u16 vip; /* its local address, by its place in the config; PM_NO_VIP: not known */
 	__u8 flags; /* PM_CONN_F_* */
 	__u8 tries; /* of announcing, since the present wait began */
-	__u8 announced; /* a bit per dedicated address, by its place in the config */
+	__u8 announced; /* a bit per announced address, by its place in the config */
 	__u8 state; /* enum pm_state */
 	__u8 family; /* of the initial subflow */
+	__u8 around; /* subflows that are up and go around the balancer */
 	__u8 failures; /* in a row, of what is to become of the initial subflow */
 };
 _Static_assert(sizeof(struct pm_conn) <= 80, "a connection is to cost little memory");

@@ -52,7 +52,7 @@ int server_state_map(const struct server_state *state, enum server_map map)
 
 bool server_item_same(const struct mplb_server_item *a, const struct mplb_server_item *b)
 {
-	return a->kind == b->kind && a->family == b->family &&
+	return a->kind == b->kind && a->family == b->family && a->port == b->port &&
 	       !memcmp(&a->addr, &b->addr, sizeof(a->addr)) && !strcmp(a->name, b->name);
 }
 

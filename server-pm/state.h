@@ -40,7 +40,7 @@ int server_state_claim_netns(struct server_state *state);
 /* The entries in use, for reading: n of them from *items (unused ones have kind 0). */
 size_t server_state_items(const struct server_state *state, const struct mplb_server_item **items);
 
-/* The entry about the same thing (kind, address and name), or NULL. */
+/* The entry about the same thing (kind, address, port and name), or NULL. */
 const struct mplb_server_item *server_state_find(const struct server_state *state,
 						 const struct mplb_server_item *item);
 

@@ -26,6 +26,12 @@
 #define SYNC_PAUSE    1000 /* ms, at least, between two resyncs */
 #define SYNC_FAILED   10000 /* ms until the next, after one that failed */
 
+/* Listeners are looked for when an event tells of one. To list them the kernel walks through all
+ * MPTCP sockets, so that without need it is done now and then only. */
+#define LISTEN_LOOKS 60 /* of userspace_look() */
+/* Events that come one by one, and fast, are let gather: a wakeup costs as much as an event. */
+#define GATHER 1000 /* us: waited, after a wakeup that came as short behind another */
+
 struct userspace {
 	const struct server_config *config;
 	struct nl *events, *commands, *diag;
@@ -35,20 +41,24 @@ struct userspace {
 	struct event *on_events, *on_tick;
 	__u64 start; /* CLOCK_MONOTONIC, ms */
 	__u64 next_sync, last_sync; /* ms since the start */
-	bool seen[PM_MAX_DEDICATED]; /* the address has been on the machine */
+	__u64 last_events; /* us: CLOCK_MONOTONIC, when they were last received */
+	unsigned int looks; /* since listeners were looked for */
+	bool ticks; /* on_tick is due in a tick, not in a second */
+	bool told_of_listeners; /* the kernel has events of them */
+	bool seen[PM_MAX_ANNOUNCED]; /* the address has been on the machine */
 };
 
-static __u64 monotonic(void)
+static __u64 monotonic_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
+	return (__u64)t.tv_sec * 1000000 + (__u64)t.tv_nsec / 1000;
 }
 
 static __u64 now(const struct userspace *u)
 {
-	return monotonic() - u->start + PM_TICK;
+	return monotonic_us() / 1000 - u->start + PM_TICK;
 }
 
 /* ---- commands ---- */
@@ -61,12 +71,12 @@ static int said(struct userspace *u, __u32 token, const char *what, int err)
 	return err;
 }
 
-static int do_announce(void *ctx, __u32 token, const struct ip *addr, __u8 id)
+static int do_announce(void *ctx, __u32 token, const struct announced *address, __u8 id)
 {
 	struct userspace *u = ctx;
 
 	return said(u, token, "announcing",
-		    pm_command_announce(u->commands, u->family, token, addr, id));
+		    pm_command_announce(u->commands, u->family, token, address, id));
 }
 
 static int do_withdraw(void *ctx, __u32 token, __u8 id)
@@ -143,12 +153,18 @@ static void want_sync(struct userspace *u)
 
 /* ---- the loop ---- */
 
+/* A timer that runs is only ever made to end sooner: looks at the machine come once a second, too,
+ * and would put it off for ever. */
 static void set_tick(struct userspace *u)
 {
 	static const struct timeval tick = { .tv_usec = PM_TICK * 1000L };
 	static const struct timeval idle = { .tv_sec = 1 };
+	bool waiting = pm_engine_waiting(u->engine);
 
-	event_add(u->on_tick, pm_engine_waiting(u->engine) ? &tick : &idle);
+	if (evtimer_pending(u->on_tick, NULL) && (u->ticks || !waiting))
+		return;
+	u->ticks = waiting;
+	event_add(u->on_tick, waiting ? &tick : &idle);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -185,6 +201,15 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+static void gather(struct userspace *u)
+{
+	static const struct timespec pause = { .tv_nsec = GATHER * 1000L };
+
+	if (monotonic_us() - u->last_events < GATHER)
+		nanosleep(&pause, NULL);
+	u->last_events = monotonic_us();
+}
+
 static void on_events(evutil_socket_t fd, short what, void *arg)
 {
 	struct reception r = { .u = arg };
@@ -193,6 +218,7 @@ static void on_events(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	gather(r.u);
 	while ((err = nl_receive(r.u->events, on_event, &r)) == -ENOBUFS)
 		lost = true;
 	if (err)
@@ -256,7 +282,8 @@ static void look_at_addresses(struct userspace *u, const struct machine *machine
 void userspace_look(struct userspace *u, const struct machine *machine)
 {
 	look_at_addresses(u, machine);
-	pm_listen_update(u->listen);
+	if (!u->told_of_listeners || pm_listen_waits(u->listen) || u->looks++ % LISTEN_LOOKS == 0)
+		pm_listen_update(u->listen);
 	set_tick(u);
 }
 
@@ -312,22 +339,31 @@ static int open_netlink(struct userspace *u)
 		   : 0;
 }
 
-static int make_engine(struct userspace *u)
+/* announced has room for PM_MAX_ANNOUNCED, and is referred to. */
+static struct pm_setup setup_of(struct userspace *u, const struct server_config *config,
+				struct announced *announced)
 {
 	static const enum pm_initial initial[] = {
 		[SERVER_INITIAL_KEEP] = PM_INITIAL_KEEP,
 		[SERVER_INITIAL_BACKUP] = PM_INITIAL_BACKUP,
 		[SERVER_INITIAL_CLOSE] = PM_INITIAL_CLOSE,
 	};
-	const struct pm_setup setup = {
-		.vip = u->config->vips.ip,
-		.n_vip = u->config->vips.n,
-		.dedicated = u->config->dedicated.ip,
-		.n_dedicated = u->config->dedicated.n,
-		.initial = initial[u->config->initial],
+
+	return (struct pm_setup){
+		.vip = config->vips.ip,
+		.n_vip = config->vips.n,
+		.announced = announced,
+		.n_announced = announce_list(config, announce_port_fits_ipv6(), announced),
+		.initial = initial[config->initial],
 		.ops = &ops,
 		.ctx = u,
 	};
+}
+
+static int make_engine(struct userspace *u)
+{
+	struct announced announced[PM_MAX_ANNOUNCED];
+	const struct pm_setup setup = setup_of(u, u->config, announced);
 
 	return pm_engine_new(&setup, &u->engine);
 }
@@ -354,7 +390,8 @@ int userspace_new(struct event_base *base, const struct server_config *config,
 	if (!u)
 		return log_err_r(-ENOMEM, "out of memory; free some");
 	u->config = config;
-	u->start = monotonic();
+	u->start = monotonic_us() / 1000;
+	u->told_of_listeners = machine_kernel_at_least(6, 2);
 	err = open_netlink(u);
 	if (!err && make_engine(u))
 		err = log_err_r(-ENOMEM, "out of memory; free some");
@@ -368,6 +405,51 @@ int userspace_new(struct event_base *base, const struct server_config *config,
 	if (stats->taken_over)
 		log_info("%llu live connections taken over", (unsigned long long)stats->taken_over);
 	*out = u;
+	return 0;
+}
+
+static bool is_in(const struct pm_setup *setup, const struct announced *address)
+{
+	for (size_t i = 0; i < setup->n_announced; i++)
+		if (setup->announced[i].port == address->port &&
+		    ip_equal(&setup->announced[i].addr, &address->addr))
+			return true;
+	return false;
+}
+
+static void take_back_others(struct userspace *u, const struct pm_setup *setup)
+{
+	struct announced old[PM_MAX_ANNOUNCED];
+	size_t n = announce_list(u->config, true, old);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = pm_engine_find(u->engine, &old[i]);
+
+		if (!is_in(setup, &old[i]) && pm_engine_address(u->engine, at, false, now(u)))
+			address_changed(u, &old[i].addr, false);
+	}
+}
+
+int userspace_reload(struct userspace *u, const struct server_config *config)
+{
+	struct announced announced[PM_MAX_ANNOUNCED];
+	const struct pm_setup setup = setup_of(u, config, announced);
+	bool seen[PM_MAX_ANNOUNCED] = { false };
+
+	take_back_others(u, &setup);
+	for (size_t i = 0; i < setup.n_announced; i++) {
+		size_t at = pm_engine_find(u->engine, &announced[i]);
+
+		seen[i] = at < PM_MAX_ANNOUNCED && u->seen[at];
+	}
+	if (pm_engine_change(u->engine, &setup, now(u)))
+		return log_err_r(-ENOMEM, "out of memory; free some");
+	memcpy(u->seen, seen, sizeof(seen));
+	u->config = config;
+	pm_listen_change(u->listen, config);
+	/* Initial subflows may have to become something else. */
+	sync_now(u);
+	set_tick(u);
 	return 0;
 }
 

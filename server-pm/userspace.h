@@ -19,6 +19,10 @@ int userspace_new(struct event_base *base, const struct server_config *config,
 		  struct userspace **out);
 void userspace_free(struct userspace *u);
 
+/* Goes by another config: addresses that are left out are taken back from live connections, new
+ * ones announced. 0, or -errno, logged: then it goes by the old one. */
+int userspace_reload(struct userspace *u, const struct server_config *config);
+
 /* After a look at the machine: announces addresses that came, takes back those that went, and has
  * listeners where joins need them. */
 void userspace_look(struct userspace *u, const struct machine *machine);

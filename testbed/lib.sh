@@ -17,11 +17,12 @@ BUILD=${BUILD:-$TESTBED_ROOT/build}
 LOAD=${LOAD:-$BUILD/mplb-load}
 LBCTL=${LBCTL:-$BUILD/lbctl}
 SERVER_PM=${SERVER_PM:-$BUILD/server-pm}
+AGENT=${AGENT:-$BUILD/lb-agent}
 
 # ---- life of a testbed -------------------------------------------------------------------------
 
 declare -A TESTBED_PID=()	# label -> process
-declare -a TESTBED_NODES=()
+declare -a TESTBED_NODES=() TESTBED_MOUNTS=()
 TESTBED_DIR=
 TESTBED_RUN=
 
@@ -42,6 +43,7 @@ testbed_begin() {
 	trap 'exit 143' TERM
 	TESTBED_DIR=$(mktemp -d "/tmp/mplb-$TESTBED_RUN.XXXXXX")
 	PINS=$TESTBED_DIR/bpf
+	TESTBED_MOUNTS=("$PINS")
 	mkdir "$PINS"
 	mount -t bpf bpf "$PINS"
 }
@@ -65,7 +67,9 @@ testbed_end() {
 		done
 		ip netns del "$TESTBED_RUN-$ns" 2>/dev/null
 	done
-	[ -z "${PINS:-}" ] || umount "$PINS" 2>/dev/null || umount -l "$PINS" 2>/dev/null
+	for label in "${TESTBED_MOUNTS[@]}"; do
+		umount "$label" 2>/dev/null || umount -l "$label" 2>/dev/null
+	done
 	[ -z "$TESTBED_DIR" ] || rm -rf --one-file-system "$TESTBED_DIR"
 	exit "$status"
 }

@@ -7,7 +7,8 @@
 # and link.sh.
 #
 # A scenario file says `about TEXT` and `param NAME DEFAULT TEXT`, and has a function scenario(), and,
-# if it has a plot, plot RESULT.json OUT.svg.
+# if it has a plot, plot RESULT.json OUT, which begins with plot_to OUT WIDTH HEIGHT. tables RESULT.json,
+# if it is there, prints the report's tables: {title, head: [...], body: [[...]]}, one after another.
 
 declare -A P=()			# parameters: name -> value
 declare -A PARAM_HELP=()
@@ -39,10 +40,12 @@ rows() {
 	jq -sr "$1" "$TESTBED_DIR/rows"
 }
 
-# verdict WHAT GOT WANT true|false: is a line of the result and of the output.
+# verdict WHAT GOT WANT true|false [PAPER]: is a line of the result and of the output. PAPER: what the
+# paper has there.
 verdict() {
-	VERDICTS=$(jq -c --arg what "$1" --arg got "$2" --arg want "$3" --argjson holds "$4" \
-		'. + [{what: $what, got: $got, want: $want, holds: $holds}]' <<<"$VERDICTS")
+	VERDICTS=$(jq -c --arg what "$1" --arg got "$2" --arg want "$3" --argjson holds "$4" --arg paper "${5-}" \
+		'. + [{what: $what, got: $got, want: $want, holds: $holds} +
+		(if $paper == "" then {} else {paper: $paper} end)]' <<<"$VERDICTS")
 	if [ "$4" = true ]; then
 		printf '  holds:  %s: %s (want %s)\n' "$1" "$2" "$3"
 	else
@@ -54,6 +57,15 @@ verdict() {
 # calc EXPRESSION: a number or true/false, by jq.
 calc() {
 	jq -nr "$1"
+}
+
+# plot_to OUT WIDTH HEIGHT: the first lines of a gnuplot script, for OUT.svg or OUT.png.
+plot_to() {
+	case $1 in
+	*.png) echo "set terminal pngcairo size $2,$3 background \"white\" font \"sans,11\"" ;;
+	*) echo "set terminal svg size $2,$3 dynamic background \"white\" font \"sans,13\"" ;;
+	esac
+	echo "set output \"$1\""
 }
 
 # progress TOTAL TEXT: one step done.

@@ -141,12 +141,20 @@ client_endpoints() {
 	on client ip mptcp limits set add_addr_accepted 0 subflows 2
 }
 
-# serve_backends [OPTIONS...]: a server on each backend, port 80, all addresses, TCP, MPTCP and UDP.
+# serve_on NODE [OPTIONS...]: a server, port 80, all addresses, TCP, MPTCP and UDP.
+serve_on() {
+	local b=$1
+
+	shift
+	start "web-$b" "$b" "$LOAD" serve --listen '*:80' --udp --name "$b" "$@"
+}
+
+# serve_backends [OPTIONS...]: one on each backend.
 serve_backends() {
 	local b
 
 	for b in "${BACKENDS[@]}"; do
-		start "web-$b" "$b" "$LOAD" serve --listen '*:80' --udp --name "$b" "$@"
+		serve_on "$b" "$@"
 	done
 	for b in "${BACKENDS[@]}"; do
 		ready "web-$b"
@@ -180,10 +188,12 @@ lbctl() {
 
 # lb_config [KEY=VALUE...]: a config for topology "lb" on stdout: VIPs web4, web6 (TCP) and echo4,
 # echo6 (UDP), one pool each family of backends.
-#   forward=l2|ipip  outer=4|6|same (family of the backends' addresses)  mp_join=reject|hash
+#   forward=l2|ipip|gue  outer=4|6|same (family of the backends' addresses)
+#   mp_join=reject|hash|steer  join_ports=BASE (none by default)
 #   seed=N  members="b1 b2 b3"  weight_bN=N
 lb_config() {
-	local forward=ipip outer=same mp_join=reject seed=0x5eed members="${BACKENDS[*]}" arg f
+	local forward=ipip outer=same mp_join=reject join_ports='' seed=0x5eed
+	local members="${BACKENDS[*]}" arg f
 
 	for arg in "$@"; do
 		local "${arg?}"
@@ -195,7 +205,7 @@ lb_config() {
 
 		[ "$outer" = same ] || pool=servers$outer
 		echo "  - {name: web$f, address: \"${!vip}\", port: 80, protocol: tcp," \
-			"pool: $pool, mp_join: $mp_join}"
+			"pool: $pool, mp_join: $mp_join${join_ports:+, join_ports: {base: $join_ports\}}}"
 		echo "  - {name: echo$f, address: \"${!vip}\", port: 80, protocol: udp, pool: $pool}"
 	done
 	echo "pools:"
@@ -213,9 +223,8 @@ lb_config() {
 	done
 }
 
-# second_balancer [KEY=VALUE...]: a node "lb2" beside "lb", up with such a config. It gets packets
-# once the router sends them there: `vips_through lb2`.
-second_balancer() {
+# second_balancer_node: "lb2" beside "lb", without a program.
+second_balancer_node() {
 	node lb2
 	wire switch lb2 lb2 eth0 1600
 	ip -n "$(netns switch)" link set lb2 master lan
@@ -224,6 +233,12 @@ second_balancer() {
 	topology_defaults lb2 eth0 10.0.0.1 fd00::1
 	meet lb2 10.0.0.1
 	meet lb2 fd00::1
+}
+
+# second_balancer [KEY=VALUE...]: the node "lb2", up with such a config. It gets packets once the
+# router sends them there: `vips_through lb2`.
+second_balancer() {
+	second_balancer_node
 	lb_config "$@" >"$TESTBED_DIR/lb2.yaml"
 	{
 		lbctl_on lb2 attach eth0 mode native &&
@@ -269,11 +284,18 @@ server_pm() {
 }
 
 # server_config NODE: the config of server-pm on that backend, on stdout; PATH_MANAGER and
-# INITIAL_SUBFLOW are others than the usual, DECAPSULATE is more, as in ", mtu: 0".
+# INITIAL_SUBFLOW are others than the usual, DECAPSULATE is more, as in ", mtu: 0". JOINS says where
+# clients are to join: own (the server's own addresses, the usual), vip (the balancer steers), or port
+# (the VIP, join_ports base 20000).
 server_config() {
+	case ${JOINS:-own} in
+	own) echo "dedicated: [$(own4 "$1"), \"$(own6 "$1")\"]" ;;
+	vip) echo "join_vip: allow" ;;
+	port) echo "join_port: $((20000 + ${1#b}))" ;;
+	*) die "JOINS=$JOINS: want own, vip or port" ;;
+	esac
 	cat <<-END
 		vips: [$VIP4, "$VIP6"]
-		dedicated: [$(own4 "$1"), "$(own6 "$1")"]
 		path_manager: ${PATH_MANAGER:-kernel}
 		initial_subflow: ${INITIAL_SUBFLOW:-backup}
 		decapsulate: {device: eth0${DECAPSULATE:-}}

@@ -10,7 +10,7 @@
  */
 #include <linux/types.h>
 
-#define MPLB_ABI	 1
+#define MPLB_ABI	 2
 #define MPLB_NAME_LEN	 64 /* names of VIPs, pools and backends, with the final NUL */
 #define MPLB_TABLE_SLOTS 65537 /* a prime: Maglev needs one (Eisenbud et al., NSDI 2016, 3.4) */
 #define MPLB_NO_BACKEND	 0xffff
@@ -24,6 +24,7 @@ struct mplb_ip {
 enum mplb_mp_join {
 	MPLB_MP_JOIN_REJECT = 0, /* RST with MP_TCPRST (RFC 8684, 3.6) */
 	MPLB_MP_JOIN_HASH = 1, /* no look at options: what an unaware balancer does */
+	MPLB_MP_JOIN_STEER = 2, /* to the backend that owns the token (mplb/steer.h) */
 };
 
 /* How packets reach a backend. */
@@ -38,12 +39,20 @@ enum mplb_forward {
 
 #define MPLB_VIP_F_WILDCARD  0x1 /* in every slot: some VIP of this table has port 0 (any port) */
 #define MPLB_VIP_F_ADDRESSES 0x2 /* the flow hash takes addresses only (pool: hash: addresses) */
+#define MPLB_VIP_F_STEER     0x4 /* mp_join: steer */
+#define MPLB_VIP_F_PORTS     0x8 /* this slot is a block of join ports */
+#define MPLB_VIP_F_RANGES    0x10 /* in every slot: some VIP of this table has join ports */
 
 /*
  * One slot of the VIP table: an open-addressing hash table, linear probing, the home slot of a key
  * is mplb_vip_hash() of it. A key is (address, port, protocol); besides, each VIP address has an
- * entry with port 0 and protocol 0, which answers "is this address a VIP's at all?".
+ * entry with port 0 and protocol 0, which answers "is this address a VIP's at all?"; and each block
+ * of MPLB_JOIN_BLOCK ports in which a VIP has join ports an entry with the first port of the block
+ * and protocol MPLB_JOIN_PROTO, which is otherwise as the VIP's.
  */
+#define MPLB_JOIN_BLOCK 256 /* blocks begin at multiples of it */
+#define MPLB_JOIN_PROTO 255 /* no protocol: reserved by IANA */
+
 struct mplb_vip_slot {
 	struct mplb_ip addr;
 	__u32 service; /* mplb_vip_service(); 0: empty, the end of a probe */
@@ -53,7 +62,9 @@ struct mplb_vip_slot {
 	__u64 hash_key; /* key of the flow hash: from hash_seed, address, port and protocol */
 	__u32 vip; /* index into mplb_vip_stats and mplb_vip_info */
 	__u32 table; /* index into mplb_tables and mplb_pool_info */
-	__u32 pad1[6];
+	__u16 join_base; /* join_ports: the port of backend id is this plus id; 0: none */
+	__u16 pad1;
+	__u32 pad2[5];
 };
 _Static_assert(sizeof(struct mplb_vip_slot) == 64, "a VIP slot is one cache line");
 
@@ -72,6 +83,19 @@ _Static_assert(sizeof(struct mplb_table_slot) == 4, "a table fits a core's L2 ca
 
 struct mplb_table_line {
 	struct mplb_table_slot slot[MPLB_TABLE_LINE];
+};
+
+/*
+ * Key of mplb_members: who of a pool is meant. The value is an index into mplb_backends.
+ *   MPLB_MEMBER_ID | id  the member with this id: the port base + id is its own
+ *   an index             the member that is the same server as this backend, of whatever pool: it
+ *                        takes the joins whose tokens were learnt there
+ */
+#define MPLB_MEMBER_ID 0x10000
+
+struct mplb_member_key {
+	__u32 table; /* index into mplb_tables */
+	__u32 which;
 };
 
 #define MPLB_BACKEND_F_RESOLVED 0x1 /* ifindex, smac and dmac are valid; else ask the FIB */
@@ -100,7 +124,22 @@ _Static_assert(sizeof(struct mplb_backend) == 64, "a backend is one cache line")
 	X(SYN_CAPABLE, "syn_mp_capable", "SYNs with MP_CAPABLE")                                   \
 	X(SYN_PLAIN, "syn_plain", "SYNs without MPTCP options")                                    \
 	X(JOIN_REJECTED, "mp_join_rejected", "SYNs with MP_JOIN answered with a reset")            \
-	X(JOIN_HASHED, "mp_join_hashed", "SYNs with MP_JOIN forwarded by their 5-tuple")
+	X(JOIN_HASHED, "mp_join_hashed", "SYNs with MP_JOIN forwarded by their 5-tuple")           \
+	X(JOIN_STEERED, "mp_join_steered", "SYNs with MP_JOIN sent to the owner of their token")   \
+	X(JOIN_BY_PORT, "mp_join_by_port", "SYNs with MP_JOIN sent to the member of their port")   \
+	X(JOIN_UNKNOWN, "mp_join_unknown", "SYNs with MP_JOIN rejected: unknown token")            \
+	X(JOIN_COLLISION, "mp_join_collision", "SYNs with MP_JOIN rejected: token of two members") \
+	X(JOIN_GONE, "mp_join_gone", "SYNs with MP_JOIN rejected: their member has left")          \
+	X(JOIN_FULL, "mp_join_full", "SYNs with MP_JOIN rejected: no room for their subflow")      \
+	X(JOIN_LIMITED, "mp_join_limited", "SYNs dropped: to be reset, but beyond the rate")       \
+	X(LEARNT_ACK, "learnt_ack", "tokens learnt from the third ACK")                            \
+	X(LEARNT_DATA, "learnt_data", "tokens learnt from data with MP_CAPABLE")                   \
+	X(LEARN_UNSURE, "learn_unsure", "not learnt: a pool change may have come in between")      \
+	X(LEARN_LIMITED, "learn_limited", "not learnt: beyond the rate")                           \
+	X(LEARN_FULL, "learn_full", "not learnt: no room that may be taken")                       \
+	X(TOKEN_COLLISIONS, "token_collisions", "tokens that a second member came with")           \
+	X(TOKENS_EVICTED, "tokens_evicted", "tokens given up for newer ones")                      \
+	X(SUBFLOWS_EVICTED, "subflows_evicted", "joined subflows given up for newer ones")
 
 enum mplb_vip_counter {
 #define X(NAME, name, text) MPLB_VIP_C_##NAME,
@@ -126,6 +165,14 @@ struct mplb_backend_stats {
 #define MPLB_TRACE_MAGIC 0x6d706c62ee781a11ULL
 #define MPLB_TRACE_NONE	 0xffffffff
 
+/* What picked the backend. */
+enum mplb_via {
+	MPLB_VIA_HASH = 0, /* the slot of the 5-tuple */
+	MPLB_VIA_TOKEN = 1, /* the token of a join */
+	MPLB_VIA_SUBFLOW = 2, /* an earlier join of the same 5-tuple */
+	MPLB_VIA_PORT = 3, /* the join port */
+};
+
 struct mplb_trace {
 	__u64 magic;
 	__u32 vip; /* MPLB_TRACE_NONE: no VIP */
@@ -134,7 +181,8 @@ struct mplb_trace {
 	__u16 owner; /* indexes into mplb_backends */
 	__u16 fallback;
 	__u16 reason; /* enum mplb_reason */
-	__u16 fib; /* 1: next hop from bpf_fib_lookup; 0: from the backend's entry */
+	__u8 fib; /* 1: next hop from bpf_fib_lookup; 0: from the backend's entry */
+	__u8 via; /* enum mplb_via */
 	__u32 ifindex; /* egress */
 };
 _Static_assert(sizeof(struct mplb_trace) == 32, "XDP metadata holds at most 32 bytes on 6.1");
@@ -148,7 +196,8 @@ struct mplb_vip_info {
 	__u8 proto;
 	__u8 family;
 	__u8 mp_join; /* enum mplb_mp_join */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 join_base; /* join_ports, host byte order; 0: none */
 };
 
 struct mplb_pool_info {
@@ -200,12 +249,20 @@ struct mplb_backend_info {
 #define MPLB_MEMBER_F_DOWN   0x8 /* its health checks fail */
 #define MPLB_MEMBER_F_KEPT   0x10 /* takes new flows though it is down: all are (all_down: keep) */
 
-/* Budget of generated ICMP errors, per CPU: a token bucket. */
-struct mplb_icmp_budget {
+/* A budget, per CPU: a token bucket. */
+struct mplb_budget {
 	__u64 last_ns; /* when it was last filled, CLOCK_MONOTONIC */
-	__u64 tokens;
+	__u64 tokens; /* what is above the burst is spent, but not filled up again */
 };
-#define MPLB_ICMP_RATE	1000 /* tokens a second */
-#define MPLB_ICMP_BURST 1000
+#define MPLB_ICMP_RATE	 1000 /* generated ICMP errors, a second */
+#define MPLB_ICMP_BURST	 1000
+#define MPLB_LEARN_RATE	 50000 /* keys hashed for tokens, a second and VIP */
+#define MPLB_LEARN_BURST 50000
+#define MPLB_RESET_RATE	 5000 /* resets for SYNs to a VIP that steers, or to join ports */
+#define MPLB_RESET_BURST 5000
+
+struct mplb_vip_budget {
+	struct mplb_budget learn, reset;
+};
 
 #endif

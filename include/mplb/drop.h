@@ -48,7 +48,22 @@
 	  "an ICMP error to a VIP that quotes no packet of a VIP")                                 \
 	X(21, ICMP_OTHER, "icmp_other", PASS, "ICMP to a VIP, neither echo request nor error")     \
 	X(22, TOO_BIG_ANSWERED, "too_big_answered", TX,                                            \
-	  "as too_big, and the sender was told the MTU that fits")
+	  "as too_big, and the sender was told the MTU that fits")                                 \
+	X(23, JOIN_UNKNOWN, "join_unknown", TX,                                                    \
+	  "MP_JOIN whose token no connection was seen with, answered with a reset (steer)")        \
+	X(24, JOIN_COLLISION, "join_collision", TX,                                                \
+	  "MP_JOIN whose token two backends have, answered with a reset (steer)")                  \
+	X(25, JOIN_GONE, "join_gone", TX,                                                          \
+	  "a SYN for a backend that is not in the pool, answered with a reset (steer, "            \
+	  "join_ports)")                                                                           \
+	X(26, JOIN_FULL, "join_full", TX,                                                          \
+	  "MP_JOIN with no room left for its subflow, answered with a reset (steer)")              \
+	X(27, JOIN_LIMITED, "join_limited", DROP,                                                  \
+	  "a SYN to be reset (steer, join_ports), beyond the rate at which resets are sent")       \
+	X(28, JOIN_PORT_PLAIN, "join_port_plain", TX,                                              \
+	  "a SYN without MP_JOIN to a join port, answered with a reset")                           \
+	X(29, JOIN_PORT_LOST, "join_port_lost", DROP,                                              \
+	  "a segment for a join port whose backend is not in the pool")
 
 enum mplb_reason {
 #define X(number, NAME, name, action, text) MPLB_R_##NAME = number,

@@ -48,25 +48,43 @@ MPLB_HASH_FN __u32 mplb_vip_hash(__u64 first, __u64 second, __u32 service, __u32
  * word at the start of a TCP or UDP header. Spreads well for any key; no defence against a client
  * who knows the key.
  */
-MPLB_HASH_FN __u32 mplb_flow_mix(__u64 key, __u64 h)
+MPLB_HASH_FN __u64 mplb_flow_mix(__u64 key, __u64 h)
 {
 	h = (h ^ key) * MPLB_MIX_A;
 	h = ((h ^ h >> 32) + key) * MPLB_MIX_B;
-	h = (h ^ h >> 29) * MPLB_MIX_C;
-	return (__u32)(h >> 32);
+	return (h ^ h >> 29) * MPLB_MIX_C;
 }
 
-MPLB_HASH_FN __u32 mplb_flow_hash4(__u64 key, __be32 src, __u32 ports)
+/* All 64 bits of it. */
+MPLB_HASH_FN __u64 mplb_flow_mix4(__u64 key, __be32 src, __u32 ports)
 {
 	return mplb_flow_mix(key, (__u64)src << 32 | ports);
 }
 
-MPLB_HASH_FN __u32 mplb_flow_hash6(__u64 key, __u64 first, __u64 second, __u32 ports)
+MPLB_HASH_FN __u64 mplb_flow_mix6(__u64 key, __u64 first, __u64 second, __u32 ports)
 {
 	__u64 h = (first ^ key) * MPLB_MIX_C;
 
 	h = (h ^ h >> 32 ^ second) * MPLB_MIX_B;
 	return mplb_flow_mix(key, h ^ h >> 29 ^ (__u64)ports);
+}
+
+/* What picks the slot. */
+MPLB_HASH_FN __u32 mplb_flow_hash4(__u64 key, __be32 src, __u32 ports)
+{
+	return (__u32)(mplb_flow_mix4(key, src, ports) >> 32);
+}
+
+MPLB_HASH_FN __u32 mplb_flow_hash6(__u64 key, __u64 first, __u64 second, __u32 ports)
+{
+	return (__u32)(mplb_flow_mix6(key, first, second, ports) >> 32);
+}
+
+/* What names a flow among others: tag and bucket of mplb_subflows, apart from what picks the slot.
+ * mix: from mplb_flow_mix4() or mplb_flow_mix6() with both ports. */
+MPLB_HASH_FN __u64 mplb_flow_name(__u64 mix)
+{
+	return (mix ^ mix >> 31) * MPLB_MIX_A;
 }
 
 /* Slot of a pool's table, 0 .. MPLB_TABLE_SLOTS - 1 (multiply-shift instead of a division). */

@@ -10,7 +10,11 @@
 #define MPLB_MAX_VIPS	     1024
 #define MPLB_MAX_POOLS	     1024
 #define MPLB_MAX_BACKENDS    4096
-#define MPLB_VIP_SLOTS	     8192 /* a power of two; at most a quarter full (VIPs and addresses) */
+#define MPLB_VIP_SLOTS	     8192 /* a power of two; at most 3/8 full: VIPs, addresses, join ports */
+#define MPLB_MAX_JOIN_BLOCKS 1024 /* blocks of join ports of all VIPs */
+#define MPLB_MAX_MEMBERS     32768 /* entries of mplb_members */
+#define MPLB_TOKEN_BUCKETS   131072 /* a power of two; 8 MiB */
+#define MPLB_SUBFLOW_BUCKETS 131072 /* a power of two; 8 MiB */
 #define MPLB_VIP_PROBES	     24 /* longest probe; userspace refuses a config that needs more */
 #define MPLB_MAX_PORTS	     64 /* egress devices of a balancer */
 #define MPLB_MAX_BALANCERS   256 /* outer sources that a backend accepts */

@@ -16,6 +16,7 @@
 #define MPTCP_KIND	     30
 #define MPTCP_SUB_MP_CAPABLE 0
 #define MPTCP_SUB_MP_JOIN    1
+#define MPTCP_SUB_DSS	     2
 #define MPTCP_SUB_MP_TCPRST  8
 #define MPTCP_OPTIONS_MAX    40
 #define MPTCP_RST_PROHIBITED 3 /* administratively prohibited (RFC 8684, 3.6) */
@@ -90,6 +91,66 @@ static inline __attribute__((always_inline)) __u32 mptcp_subtypes(const __u8 *op
 		off = ((off + size) | zero) & 63;
 	}
 	return seen;
+}
+
+/* What a SYN and what the client's third ACK, or data in its place, bring (RFC 8684, 3.1, 3.2). */
+#define MPTCP_JOIN_SYN_LEN	   12
+#define MPTCP_JOIN_TOKEN	   4 /* where the token is in the option */
+#define MPTCP_CAPABLE_ACK_LEN	   20
+#define MPTCP_CAPABLE_DATA_LEN	   22
+#define MPTCP_CAPABLE_CHECKSUM_LEN 24
+#define MPTCP_CAPABLE_KEY	   12 /* where the receiver's, the server's, key is */
+#define MPTCP_VERSION		   1
+
+/* A set of option lengths: a bit each. */
+#define MPTCP_LEN(len)	(1u << (len))
+#define MPTCP_JOIN_LENS MPTCP_LEN(MPTCP_JOIN_SYN_LEN)
+#define MPTCP_KEYS_LENS                                                                            \
+	(MPTCP_LEN(MPTCP_CAPABLE_ACK_LEN) | MPTCP_LEN(MPTCP_CAPABLE_DATA_LEN) |                    \
+	 MPTCP_LEN(MPTCP_CAPABLE_CHECKSUM_LEN))
+
+/* Where the last option of this subtype and one of these lengths (less than 32) begins, counted
+ * from opt; -1: none. The last, because each that Linux finds replaces what the one before has
+ * said. */
+static inline __attribute__((always_inline)) int
+mptcp_find(const __u8 *opt, __u32 len, const void *limit, __u32 subtype, __u32 lens)
+{
+	__u32 off = mptcp_skip_usual(opt, len, limit), zero = mptcp_hidden_zero(len);
+	int found = -1;
+
+	MPTCP_NO_UNROLL
+	for (int i = 0; i < MPTCP_OPTIONS_MAX; i++) {
+		const __u8 *at = opt + off;
+		__u32 size = 1;
+
+		if (off + 2 > len || (const void *)(at + 2) > limit || at[0] == 0)
+			break;
+		if (at[0] != 1) {
+			size = at[1];
+			if (size < 2 || off + size > len)
+				break;
+		}
+		if (at[0] == MPTCP_KIND && size > 2 && size < 32) {
+			if ((const void *)(at + 3) > limit)
+				break;
+			if (at[2] >> 4 == subtype && lens >> size & 1)
+				found = (int)off;
+		}
+		off = ((off + size) | zero) & 63;
+	}
+	return found;
+}
+
+/* Do these options begin as those of an established MPTCP connection do: with DSS, or with NOP,
+ * NOP, timestamps, DSS? For these there is no need to look further. */
+static inline __attribute__((always_inline)) int mptcp_is_dss(const __u8 *opt, __u32 len,
+							      const void *limit)
+{
+	if (len < 16 || (const void *)(opt + 16) > limit)
+		return 0;
+	if (opt[0] == 1 && opt[1] == 1 && opt[2] == 8 && opt[3] == 10)
+		return opt[12] == MPTCP_KIND && opt[14] >> 4 == MPTCP_SUB_DSS;
+	return opt[0] == MPTCP_KIND && opt[2] >> 4 == MPTCP_SUB_DSS;
 }
 
 #endif

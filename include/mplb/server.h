@@ -120,7 +120,7 @@ enum mplb_server_kind {
 /*
  * One thing that server-pm keeps in place. It is written before the thing itself is changed, so
  * that a later `clear` or `run` knows what to take back, whenever the daemon was killed. Which of
- * addr and name identifies an item depends on its kind.
+ * addr, port and name identifies an item depends on its kind.
  */
 struct mplb_server_item {
 	__u8 kind; /* enum mplb_server_kind */
@@ -132,7 +132,8 @@ struct mplb_server_item {
 	char name[MPLB_SERVER_NAME_LEN]; /* sysctl, limit or device */
 	char value[MPLB_SERVER_VALUE_LEN]; /* as wanted */
 	char before[MPLB_SERVER_VALUE_LEN]; /* as it was before server-pm set it */
-	__u8 pad1[8];
+	__u16 port; /* of an endpoint; 0: none */
+	__u8 pad1[6];
 };
 _Static_assert(sizeof(struct mplb_server_item) == 160, "an item has no implicit padding");
 

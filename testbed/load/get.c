@@ -37,9 +37,9 @@ static const struct option get_options[] = {
 	{ "--mark", OPTION_NUMBER, offsetof(struct get, mark), "N",
 	  "log `mark` once every connection has got so many bytes" },
 	{ "--join-first", OPTION_SECONDS, offsetof(struct get, join_first), "S",
-	  "small request, wait up to S for a subflow to another address, then the request" },
+	  "small request, wait up to S for a further subflow, then the request" },
 	{ "--hold-until-joined", OPTION_SECONDS, offsetof(struct get, hold_until_joined), "S",
-	  "after the answer, wait up to S for a subflow to another address" },
+	  "after the answer, wait up to S for a further subflow" },
 	{ "-j", OPTION_FLAG, offsetof(struct get, json), NULL, "print JSON" },
 	{ 0 },
 };

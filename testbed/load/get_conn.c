@@ -306,7 +306,8 @@ static void get_tick(evutil_socket_t fd, short what, void *arg)
 		conn->looked = now;
 		mptcp_look(bufferevent_getfd(conn->bev), &get->peer, &conn->mptcp);
 	}
-	joined = mptcp_joined(&conn->mptcp) || conn->mptcp.fallback;
+	joined = mptcp_joined(&conn->mptcp) || mptcp_joined_peer(&conn->mptcp) ||
+		 conn->mptcp.fallback;
 	over = now >= conn->until;
 	if (conn->state == GET_JOINING && (joined || over))
 		get_join_over(conn);

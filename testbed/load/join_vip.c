@@ -26,6 +26,8 @@
 
 struct join_vip {
 	struct option_list local;
+	const char *to_text;
+	struct endpoint to;
 	bool announced;
 	double seconds;
 	struct endpoint from[OPTION_LIST_MAX];
@@ -40,6 +42,8 @@ struct join_vip {
 static const struct option join_options[] = {
 	{ "--local", OPTION_LIST, offsetof(struct join_vip, local), "ADDR",
 	  "join from this address; may be repeated, once per family" },
+	{ "--to", OPTION_TEXT, offsetof(struct join_vip, to_text), "ADDR:PORT",
+	  "join this address, of whatever family, and not the one connected to" },
 	{ "--announced", OPTION_FLAG, offsetof(struct join_vip, announced), NULL,
 	  "join what the server announces as well" },
 	{ "--seconds", OPTION_SECONDS, offsetof(struct join_vip, seconds), "S",
@@ -169,7 +173,7 @@ static int join_message(const struct nlmsghdr *nlh, void *data)
 		join->connections++;
 		join_format_token(event.token, token);
 		json_object_set_new(join->ports, token, json_integer(endpoint_port(&event.remote)));
-		join_create(join, &event, &event.remote);
+		join_create(join, &event, join->to_text ? &join->to : &event.remote);
 		break;
 	case MPTCP_EVENT_ANNOUNCED:
 		join_announced(join, &event);
@@ -242,6 +246,8 @@ static int join_run(int argc, char **argv)
 		if (endpoint_parse(join.local.text[i], &join.from[i]))
 			return 1;
 	}
+	if (join.to_text && endpoint_parse(join.to_text, &join.to))
+		return 1;
 	if (!join.local.n) {
 		log_error("join-vip: --local is needed");
 		return 1;

@@ -78,8 +78,7 @@ plot() {
 			| "\"\(.kind), \(.rate_mbit) Mbit/s\" \(.goodput_mbit)"' "$1" >"$data/$m"
 	done
 	gnuplot <<-END
-		set terminal svg size 900,420 dynamic background "white" font "sans,13"
-		set output "$2"
+		$(plot_to "$2" 900 420)
 		set style data histograms
 		set style fill solid 0.9
 		set boxwidth 0.9

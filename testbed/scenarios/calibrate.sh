@@ -25,7 +25,7 @@ delays() {
 		record "$row"
 		progress 19 "delay $d ms: adds $(jq -r '"\(.added_median_ms * 1000 | round / 1000) " +
 			"(99th percentile \(.added_p99_ms * 1000 | round / 1000))"' <<<"$row") ms"
-		[ "$d" != 20 ] || verdict "delay of 20 ms" "$(jq .added_median_ms <<<"$row")" \
+		[ "$d" != 20 ] || verdict "delay of 20 ms" "$(jq '.added_median_ms * 100 | round / 100' <<<"$row")" \
 			"within 0.3" "$(jq '.added_median_ms | . > 19.7 and . < 20.3' <<<"$row")"
 	done
 	for j in 2 10; do
@@ -56,7 +56,7 @@ rates() {
 		record "$row"
 		progress 19 "rate $(calc "if $r == 0 then \"unlimited\" else $r end"): $(jq -r \
 			'"\(.on_the_wire_mbit * 10 | round / 10) Mbit/s of frames"' <<<"$row")"
-		[ "$r" != 100 ] || verdict "rate of 100 Mbit/s" "$(jq .on_the_wire_mbit <<<"$row")" \
+		[ "$r" != 100 ] || verdict "rate of 100 Mbit/s" "$(jq '.on_the_wire_mbit * 10 | round / 10' <<<"$row")" \
 			"95 to 101" "$(jq '.on_the_wire_mbit | . > 95 and . < 101' <<<"$row")"
 		[ "$r" != 0 ] || verdict "carries full-size frames" \
 			"$(jq '.on_the_wire_mbit | round' <<<"$row") Mbit/s" ">= 1000" \

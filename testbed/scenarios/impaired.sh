@@ -101,12 +101,24 @@ judge() {
 	got=$(rows 'map(select(.mode == "in turns: lossy"))[0].goodput_mbit')
 	got=$(calc "(1 - $got / $lossless) * 1000 | round / 10")
 	verdict "median goodput that $most % of loss costs MPTCP" "$got %" "<= 2 %" \
-		"$(calc "$got <= 2")"
+		"$(calc "$got <= 2")" "small"
 	[ "$(cell mptcp 0 0 $big .bytes)" = $big ] || return 0
 	got=$(calc "$(cell mptcp "$worst" 0 $big .ms.median) - $(cell mptcp 0 0 $big .ms.median) |
 		. / (if $worst == 0 then 1 else $worst end) * 10 | round / 10")
 	verdict "latency touches the set-up only: delays that a download waits for" "$got" "<= 3" \
 		"$(calc "$got <= 3")"
+}
+
+tables() {
+	jq '.rows as $r | (10000, 10000000) as $b | select($r | any(.bytes == $b))
+		| ([$r[].loss_percent] | max | tostring) as $l
+		| {title: "\(if $b == 10000 then "10 KB" else "10 MB" end): completion time in ms, median; in brackets with \($l) % of loss",
+		head: ["latency, ms", "TCP", "MPTCP, mplb", "MPTCP, close", "MPTCP, unaware"],
+		body: [[$r[] | select(.mode == "tcp").delay_ms] | unique[] | . as $d | [$d] +
+			[("tcp", "mptcp", "close", "unaware") as $m
+			| [$r[] | select(.mode == $m and .bytes == $b and .delay_ms == $d)
+				| {key: (.loss_percent | tostring), value: .ms.median}] | from_entries
+			| if length == 0 then "" else "\(.["0"] // 0 | round) (\(.[$l] // 0 | round))" end]]}' "$1"
 }
 
 # Completion time over latency (left, no loss) and over loss (right, greatest latency), 10 MB and
@@ -126,8 +138,7 @@ plot() {
 		done
 	done
 	gnuplot <<-END
-		set terminal svg size 900,420 dynamic background "white" font "sans,13"
-		set output "$2"
+		$(plot_to "$2" 900 420)
 		set multiplot layout 1,2
 		set grid ytics lc rgb "#dddddd"
 		set key top left

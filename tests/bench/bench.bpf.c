@@ -13,6 +13,8 @@ const volatile __u32 flow_mask; /* flows - 1, a power of two less one */
 const volatile __u32 bench_len;
 const volatile __u8 family; /* 4 or 6 */
 
+const volatile __u32 key_off; /* of a server's key in the frame, to be made anew; 0: none */
+
 __u32 packets; /* made so far */
 
 #define FRAME_MIN 54
@@ -43,6 +45,11 @@ static __always_inline int make_packet(struct xdp_md *ctx)
 		return -1;
 	*(__u64 *)data = 0x0200000000000002ULL;
 	*(__u32 *)(data + 8) = 0x02000000;
+	if (key_off && key_off < 128) {
+		if (data + key_off + 4 > end)
+			return -1;
+		*(__u32 *)(data + key_off) = packets;
+	}
 	if (family == 4) {
 		f4->eth.h_proto = bpf_htons(ETH_P_IP);
 		f4->ip.saddr = bpf_htonl(0xcb007100 + (flow >> 4));

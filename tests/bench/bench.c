@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -33,6 +34,7 @@
 #include "loader/pooltable.h"
 #include "loader/viptable.h"
 #include "mplb/hash.h"
+#include "mplb/steer.h"
 #include "tests/bench/bench.skel.h"
 
 #define LIVE_RUNS   7
@@ -47,9 +49,17 @@ struct bench_case {
 	enum program program;
 	int family;
 	__u32 flows;
-	enum { ACK, SYN_CAPABLE, SYN_PLAIN } kind;
+	enum { ACK, SYN_CAPABLE, SYN_PLAIN, ACK_DSS, ACK_KEYS, SYN_JOIN } kind;
 	enum { TO_IPIP4, TO_IPIP6, TO_GUE4, TO_GUE6, TO_L2, TO_NOTHING } target;
 	int verdict;
+	enum {
+		STEER_NONE,
+		STEER, /* mp_join: steer */
+		STEER_JOINED, /* and all flows are joined subflows */
+		STEER_NEW, /* and each packet has another key */
+		STEER_LIMITED, /* and no reset may be sent */
+		STEER_PORT, /* to a join port */
+	} steer;
 };
 
 static const struct bench_case cases[] = {
@@ -73,6 +83,23 @@ static const struct bench_case cases[] = {
 	{ "gue + fallback, IPv4 ACK, 1 million flows", LB, 4, 1 << 20, ACK, TO_GUE4, 3 },
 	{ "gue + fallback, IPv6 ACK, 1 flow", LB, 6, 1, ACK, TO_GUE6, 3 },
 	{ "gue + fallback, IPv6 ACK, 1 million flows", LB, 6, 1 << 20, ACK, TO_GUE6, 3 },
+	{ "steer: ACK, 1 flow", LB, 4, 1, ACK, TO_IPIP4, 3, STEER },
+	{ "steer: ACK, 1 million flows", LB, 4, 1 << 20, ACK, TO_IPIP4, 3, STEER },
+	{ "steer: ACK with DSS, 1 flow", LB, 4, 1, ACK_DSS, TO_IPIP4, 3, STEER },
+	{ "steer: ACK with DSS, 1 million flows", LB, 4, 1 << 20, ACK_DSS, TO_IPIP4, 3, STEER },
+	{ "steer: ACK of a joined subflow, 1 flow", LB, 4, 1, ACK, TO_IPIP4, 3, STEER_JOINED },
+	{ "steer: ACK of a joined subflow, 262 thousand", LB, 4, 1 << 18, ACK, TO_IPIP4, 3,
+	  STEER_JOINED },
+	{ "steer: SYN + MP_CAPABLE, 1 flow", LB, 4, 1, SYN_CAPABLE, TO_IPIP4, 3, STEER },
+	{ "steer: third ACK, known token", LB, 4, 1, ACK_KEYS, TO_IPIP4, 3, STEER },
+	{ "steer: third ACK, new tokens, until full", LB, 4, 1, ACK_KEYS, TO_IPIP4, 3, STEER_NEW },
+	{ "steer: join, 1 flow", LB, 4, 1, SYN_JOIN, TO_IPIP4, 3, STEER },
+	{ "steer: join, 131 thousand flows", LB, 4, 1 << 17, SYN_JOIN, TO_IPIP4, 3, STEER },
+	{ "steer: join, unknown, beyond the rate", LB, 4, 1 << 18, SYN_JOIN, TO_IPIP4, 1,
+	  STEER_LIMITED },
+	{ "join port: ACK, 1 flow", LB, 4, 1, ACK, TO_IPIP4, 3, STEER_PORT },
+	{ "join port: ACK, 1 million flows", LB, 4, 1 << 20, ACK, TO_IPIP4, 3, STEER_PORT },
+	{ "join port: join, 1 flow", LB, 4, 1, SYN_JOIN, TO_IPIP4, 3, STEER_PORT },
 };
 
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -83,9 +110,33 @@ static const __u8 syn_options[24] = {
 	2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7, 30, 4, 0x01, 0x01,
 };
 
+/* Timestamps, then an acknowledgement of data, or the client's third ACK. */
+#define TIMESTAMPS 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8
+static const __u8 dss_options[20] = { TIMESTAMPS, 30, 8, 0x20, 0x01, 1, 2, 3, 4 };
+static const __u8 keys_options[32] = { TIMESTAMPS, 30, 20, 0x01, 0x01 };
+static const __u8 join_options[32] = { 2,    4, 5,    0xb4, 4,	  2,	8, 10, 1, 2,  3,
+				       4,    0, 0,    0,    0,	  1,	3, 3,  7, 30, 12,
+				       0x10, 1, 0xde, 0xad, 0xbe, 0xef, 1, 2,  3, 4 };
+#define JOIN_TOKEN 0xdeadbeef
+#define JOIN_BASE  20000
+
+static const struct {
+	const __u8 *at;
+	size_t len;
+} options_of[] = {
+	[SYN_CAPABLE] = { syn_options, 24 }, [SYN_PLAIN] = { syn_options, 20 },
+	[ACK_DSS] = { dss_options, 20 },     [ACK_KEYS] = { keys_options, 32 },
+	[SYN_JOIN] = { join_options, 32 },
+};
+
+static bool is_ack(const struct bench_case *c)
+{
+	return c->kind == ACK || c->kind == ACK_DSS || c->kind == ACK_KEYS;
+}
+
 static size_t make_frame(const struct bench_case *c, __u8 *frame)
 {
-	size_t options = c->kind == ACK ? 0 : c->kind == SYN_PLAIN ? 20 : 24;
+	size_t options = options_of[c->kind].len;
 	size_t header = c->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	struct tcphdr *tcp = (void *)(frame + ETH_HLEN + header);
 	size_t len = ETH_HLEN + header + sizeof(*tcp) + options;
@@ -110,13 +161,14 @@ static size_t make_frame(const struct bench_case *c, __u8 *frame)
 		inet_pton(AF_INET6, "2001:db8::1", &ip6->daddr);
 		inet_pton(AF_INET6, "2001:db8:1::", &ip6->saddr);
 	}
-	tcp->dest = htons(443);
+	tcp->dest = htons(c->steer == STEER_PORT ? JOIN_BASE + 1 : 443);
 	tcp->doff = (__u16)((sizeof(*tcp) + options) / 4) & 15;
-	if (c->kind == ACK)
+	if (is_ack(c))
 		tcp->ack = 1;
 	else
 		tcp->syn = 1;
-	memcpy(tcp + 1, syn_options, options);
+	if (options)
+		memcpy(tcp + 1, options_of[c->kind].at, options);
 	return len;
 }
 
@@ -173,7 +225,7 @@ static int fill_table(struct bench_bpf *skel)
 	return err;
 }
 
-static int fill_vips(struct bench_bpf *skel)
+static int fill_vips(struct bench_bpf *skel, const struct bench_case *c)
 {
 	struct datapath dp = { .vips = bpf_map__fd(skel->maps.mplb_vips) };
 	struct mplb_vip_slot *table = viptable_new();
@@ -187,13 +239,78 @@ static int fill_vips(struct bench_bpf *skel)
 	inet_pton(AF_INET6, "2001:db8::1", &v6.addr);
 	v6.service = mplb_vip_service(htons(443), IPPROTO_TCP, MPLB_FAMILY_6);
 	v6.vip = 1;
+	if (c->steer == STEER_PORT) {
+		v4.flags = MPLB_VIP_F_PORTS;
+		v4.join_base = JOIN_BASE;
+		v4.service = mplb_vip_service(htons(JOIN_BASE / MPLB_JOIN_BLOCK * MPLB_JOIN_BLOCK),
+					      MPLB_JOIN_PROTO, MPLB_FAMILY_4);
+	} else if (c->steer) {
+		v4.flags = MPLB_VIP_F_STEER;
+	}
 	err = viptable_insert(table, &v4);
 	if (!err)
 		err = viptable_insert(table, &v6);
+	viptable_seal(table);
 	if (!err)
 		err = viptable_commit(&dp, table);
 	free(table);
 	return err;
+}
+
+/* A flow as bench.bpf.c makes it, by its name. */
+static __u64 flow_name(__u32 flow)
+{
+	__be16 ports[2] = { htons((__u16)(1024 + (flow & 15))), htons(443) };
+	__u32 word;
+
+	memcpy(&word, ports, sizeof(word));
+	return mplb_flow_name(mplb_flow_mix4(SEED, htonl(0xcb007100 + (flow >> 4)), word));
+}
+
+static void put_entry(struct mplb_bucket *bucket, __u64 entry)
+{
+	for (size_t i = 0; i < MPLB_BUCKET_ENTRIES; i++) {
+		if (!bucket->entry[i]) {
+			bucket->entry[i] = entry;
+			return;
+		}
+	}
+}
+
+/* What a balancer that steers knows by then: a token, joined subflows, members; and budgets that do
+ * not run out, or have. */
+static int fill_steering(struct bench_bpf *skel, const struct bench_case *c)
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	struct mplb_vip_budget *budget = calloc(cpus, sizeof(*budget));
+	struct mplb_bucket *tokens = datapath_mmap(bpf_map__fd(skel->maps.mplb_tokens),
+						   MPLB_TOKEN_BUCKETS * sizeof(*tokens));
+	struct mplb_bucket *subflows = datapath_mmap(bpf_map__fd(skel->maps.mplb_subflows),
+						     MPLB_SUBFLOW_BUCKETS * sizeof(*subflows));
+	struct mplb_member_key self = { 0, 0 }, id = { 0, MPLB_MEMBER_ID | 1 };
+	__u32 zero = 0;
+
+	if (!budget || !tokens || !subflows)
+		return -ENOMEM;
+	if (c->steer != STEER_LIMITED)
+		put_entry(&tokens[mplb_token_bucket(JOIN_TOKEN)],
+			  mplb_entry(JOIN_TOKEN, 0, MPLB_TOKEN_LEARNT, 0));
+	for (__u32 flow = 0; c->steer == STEER_JOINED && flow < c->flows; flow++)
+		put_entry(&subflows[mplb_subflow_bucket(flow_name(flow))],
+			  mplb_entry(mplb_subflow_tag(flow_name(flow)), 0, MPLB_SUBFLOW_JOINED, 0));
+	for (size_t i = 0; i < cpus; i++) {
+		budget[i].learn.tokens = 1ULL << 60;
+		budget[i].reset.tokens = c->steer == STEER_LIMITED ? 0 : 1ULL << 60;
+		budget[i].reset.last_ns = 1ULL << 62; /* never filled up */
+	}
+	munmap(tokens, MPLB_TOKEN_BUCKETS * sizeof(*tokens));
+	munmap(subflows, MPLB_SUBFLOW_BUCKETS * sizeof(*subflows));
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.mplb_vip_budget), &zero, budget, 0) ||
+	    bpf_map_update_elem(bpf_map__fd(skel->maps.mplb_members), &self, &zero, 0) ||
+	    bpf_map_update_elem(bpf_map__fd(skel->maps.mplb_members), &id, &zero, 0))
+		return -errno;
+	free(budget);
+	return 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -218,13 +335,17 @@ static int load(struct bench_bpf *skel, const struct bench_case *c, size_t len, 
 	skel->rodata->flow_mask = c->flows - 1;
 	skel->rodata->bench_len = (__u32)len;
 	skel->rodata->family = (__u8)c->family;
+	/* The low half of the server's key in the option, the last thing in the frame. */
+	skel->rodata->key_off = c->steer == STEER_NEW ? (__u32)len - 4 : 0;
 	err = bench_bpf__load(skel);
 	if (!err && c->target != TO_NOTHING) {
 		err = fill_backends(skel, c, ifindex);
 		if (!err)
 			err = fill_table(skel);
 		if (!err)
-			err = fill_vips(skel);
+			err = fill_vips(skel, c);
+		if (!err && c->steer)
+			err = fill_steering(skel, c);
 	}
 	return err;
 }

@@ -17,6 +17,7 @@
 #include "loader/pooltable.h"
 #include "loader/viptable.h"
 #include "mplb/hash.h"
+#include "mplb/steer.h"
 
 #define META_MAX    256
 #define WORDS(type) (sizeof(type) / sizeof(__u64))
@@ -73,7 +74,10 @@ void rig_open(struct rig *rig)
 	dp->vip_stats = bpf_map__fd(rig->skel->maps.mplb_vip_stats);
 	dp->backend_stats = bpf_map__fd(rig->skel->maps.mplb_backend_stats);
 	dp->reasons = bpf_map__fd(rig->skel->maps.mplb_reasons);
+	dp->members = bpf_map__fd(rig->skel->maps.mplb_members);
 	dp->backends = map_memory(rig->skel->maps.mplb_backends, sizeof(*dp->backends));
+	dp->tokens = map_memory(rig->skel->maps.mplb_tokens, sizeof(*dp->tokens));
+	dp->subflows = map_memory(rig->skel->maps.mplb_subflows, sizeof(*dp->subflows));
 	rig->table = viptable_new();
 	cr_assert_not_null(rig->table);
 }
@@ -81,6 +85,8 @@ void rig_open(struct rig *rig)
 void rig_close(struct rig *rig)
 {
 	munmap(rig->dp.backends, MPLB_MAX_BACKENDS * sizeof(*rig->dp.backends));
+	munmap(rig->dp.tokens, MPLB_TOKEN_BUCKETS * sizeof(*rig->dp.tokens));
+	munmap(rig->dp.subflows, MPLB_SUBFLOW_BUCKETS * sizeof(*rig->dp.subflows));
 	free(rig->table);
 	lb_bpf__destroy(rig->skel);
 }
@@ -111,11 +117,21 @@ uint32_t rig_add_vip(struct rig *rig, const struct rig_vip *vip)
 	slot.mp_join = (__u8)own->mp_join;
 	slot.hash_key = own->hash_key;
 	slot.flags = own->addresses ? MPLB_VIP_F_ADDRESSES : 0;
+	if (own->mp_join == MPLB_MP_JOIN_STEER)
+		slot.flags |= MPLB_VIP_F_STEER;
+	slot.join_base = own->join_base;
 	slot.vip = index;
 	slot.table = own->table;
 	address.service = mplb_vip_service(0, 0, own->ip.family);
 	insert(rig, &slot, false);
 	insert(rig, &address, true);
+	if (own->join_base) {
+		slot.flags = MPLB_VIP_F_PORTS;
+		slot.service = mplb_vip_service(
+			htons((__u16)((own->join_base + 1) / MPLB_JOIN_BLOCK * MPLB_JOIN_BLOCK)),
+			MPLB_JOIN_PROTO, own->ip.family);
+		insert(rig, &slot, false);
+	}
 	return index;
 }
 
@@ -237,13 +253,25 @@ void rig_set_pool(struct rig *rig, uint32_t table, const struct maglev_member *m
 
 void rig_set_constant_pool(struct rig *rig, uint32_t table, uint16_t backend)
 {
+	rig_set_constant_pair(rig, table, backend, backend);
+}
+
+void rig_set_constant_pair(struct rig *rig, uint32_t table, uint16_t owner, uint16_t fallback)
+{
 	struct mplb_table_slot *slots;
 	int fd = pooltable_new(&slots);
 
 	cr_assert_geq(fd, 0, "pooltable_new: %s", strerror(-fd));
 	for (size_t i = 0; i < MPLB_TABLE_SLOTS; i++)
-		slots[i] = (struct mplb_table_slot){ backend, backend };
+		slots[i] = (struct mplb_table_slot){ owner, fallback };
 	keep_table(rig, table, fd, slots);
+}
+
+void rig_set_member(struct rig *rig, uint32_t table, uint32_t which, uint32_t backend)
+{
+	struct mplb_member_key key = { table, which };
+
+	cr_assert_eq(bpf_map_update_elem(rig->dp.members, &key, &backend, BPF_ANY), 0);
 }
 
 uint32_t rig_hash(const struct rig_vip *vip, const struct ip *src, uint16_t sport, uint16_t dport)

@@ -23,6 +23,7 @@ struct rig_vip {
 	uint32_t table;
 	uint64_t hash_key; /* 0: one of the VIP's own */
 	bool addresses; /* its pool has hash: addresses */
+	uint16_t join_base; /* join_ports: one block, that of the first port */
 	struct ip ip; /* of addr: set by rig_add_vip() */
 };
 
@@ -80,8 +81,11 @@ struct outer rig_outer(const struct rig *rig, uint32_t index, uint32_t fallback,
 /* Makes a pool's table over these members. slots[MPLB_TABLE_SLOTS]: a copy, or NULL. */
 void rig_set_pool(struct rig *rig, uint32_t table, const struct maglev_member *members, size_t n,
 		  struct mplb_table_slot *slots);
-/* Makes a pool's table with the same backend in every slot. */
+/* Makes a pool's table with the same backend, or the same pair, in every slot. */
 void rig_set_constant_pool(struct rig *rig, uint32_t table, uint16_t backend);
+void rig_set_constant_pair(struct rig *rig, uint32_t table, uint16_t owner, uint16_t fallback);
+/* Says who is meant in a pool (struct mplb_member_key). */
+void rig_set_member(struct rig *rig, uint32_t table, uint32_t which, uint32_t backend);
 
 /* Hash of a flow from src to this VIP by include/mplb/hash.h. Ports in host byte order. */
 uint32_t rig_hash(const struct rig_vip *vip, const struct ip *src, uint16_t sport, uint16_t dport);

@@ -123,19 +123,30 @@ static void build_answer(const struct packet *in, struct packet *p, struct frame
 	packet_build(p, out);
 }
 
-void site_reset(const struct packet *syn, struct frame *out)
+static void reset(const struct packet *syn, struct bytes options, struct frame *out)
 {
-	static const uint8_t rst[] = { 30, 4, 0x80, 3 }; /* MP_TCPRST, prohibited */
 	struct packet p = {
 		.dport = syn->sport ? syn->sport : 40000,
 		.sport = syn->dport ? syn->dport : 443,
 		.flags = FLAG_RST | FLAG_ACK,
 		.ack = syn->seq + 1,
-		.options = { rst, sizeof(rst) },
+		.options = options,
 		.frag = FRAG_DF,
 	};
 
 	build_answer(syn, &p, out);
+}
+
+void site_reset(const struct packet *syn, struct frame *out)
+{
+	static const uint8_t rst[] = { 30, 4, 0x80, 3 }; /* MP_TCPRST, prohibited */
+
+	reset(syn, (struct bytes){ rst, sizeof(rst) }, out);
+}
+
+void site_plain_reset(const struct packet *syn, struct frame *out)
+{
+	reset(syn, (struct bytes){ NULL, 0 }, out);
 }
 
 void site_echo_reply(const struct packet *request, struct frame *out)

@@ -475,9 +475,9 @@ Test(lb_icmp, too_big_rate)
 }
 
 /* The budgets of all CPUs, to be freed. */
-static struct mplb_icmp_budget *budgets(size_t *bytes)
+static struct mplb_budget *budgets(size_t *bytes)
 {
-	size_t size = (size_t)libbpf_num_possible_cpus() * sizeof(struct mplb_icmp_budget);
+	size_t size = (size_t)libbpf_num_possible_cpus() * sizeof(struct mplb_budget);
 	void *all = calloc(1, size);
 	__u32 zero = 0;
 
@@ -491,7 +491,7 @@ static struct mplb_icmp_budget *budgets(size_t *bytes)
 Test(lb_icmp, explained_too_big)
 {
 	const struct packet p = { .dst = SMALL6_6, .payload = 900 };
-	struct mplb_icmp_budget *before, *after;
+	struct mplb_budget *before, *after;
 	struct rig_result result;
 	struct frame in;
 	size_t bytes;

@@ -80,6 +80,29 @@ get repaired "$(vip 4)" --proto mptcp --bytes 10k --count 45 --parallel 15 --hol
 served repaired "connections are served after the repair"
 equal "and join their server" "$(of repaired .joined)" 45
 
+# Another config, again and again, under traffic through the tunnel.
+lost=0
+for i in 1 2 3 4 5 6; do
+	get_in_background reloads "$(vip 4)" --udp --bytes 600 --count 8000 --parallel 6 --stall 5
+	sleep 0.1
+	for b in "${BACKENDS[@]}"; do
+		server_config "$b" >"$TESTBED_DIR/$b.yaml"
+		[ $((i % 2)) -eq 0 ] || sed -i -e 's/{device: eth0}/{device: eth0, mtu: 1500}/' \
+			-e 's/^balancers: \[/&10.0.0.9, /' "$TESTBED_DIR/$b.yaml"
+		kill -HUP "${TESTBED_PID[pm-$b]}"
+	done
+	get "during-$i" "$(vip 4)" --put --bytes 100k --count 12 --parallel 6
+	finish reloads 30 || true
+	lost=$((lost + 8000 - $(of reloads .ok)))
+done
+equal "SIGHUP, six times: no datagram of 48,000 is lost" "$lost" 0
+served during-3 "SIGHUP: connections are served"
+equal "SIGHUP: the config was taken each time" \
+	"$(grep -c ' reloaded:' "$TESTBED_DIR/pm-b1.err")" 6
+equal "SIGHUP: no packet of a balancer was refused" "$(server_pm b1 status -j |
+	jq '[.decapsulation.counters[] | select(.reason == "not_balancer" or .reason == "not_vip") |
+		.packets] | add')" 0
+
 # The daemon dies in mid-transfer.
 get_in_background dying "$(vip 4)" --proto mptcp --bytes 1M --rate 500k --count 12 --parallel 12 \
 	--join-first 3 --mark 100k

@@ -11,23 +11,33 @@
 
 # ---- losses ------------------------------------------------------------------------------------
 
+# In full: LOSSES=500 HOLD=60 TRANSFERS=200 tests/e2e/userspace_pm_load.sh
+LOSSES=${LOSSES:-200}
+HOLD=${HOLD:-45}
+TRANSFERS=${TRANSFERS:-50}
+
 check_losses() {
 	if ! command -v nft >/dev/null; then
 		skip "ADD_ADDR lost" "no nft here; apt-get install nftables"
 		return
 	fi
 	lose s0 7
-	get lost "$(vip 4)" --proto mptcp --bytes 100 --count 200 --parallel 200 \
-		--hold-until-joined 45
-	equal "ADD_ADDR lost 7 times of 10: all join" "$(of lost .joined)" 200
+	get lost "$(vip 4)" --proto mptcp --bytes 100 --count "$LOSSES" --parallel "$LOSSES" \
+		--hold-until-joined "$HOLD"
+	equal "ADD_ADDR lost 7 times of 10: all join" "$(of lost .joined)" "$LOSSES"
 	figure lost "ADD_ADDR lost with p = 0.7, userspace mode"
+	lose c0 7
+	get echo "$(vip 4)" --proto mptcp --bytes 100 --count "$LOSSES" --parallel "$LOSSES" \
+		--hold-until-joined "$HOLD"
+	equal "its echo lost 7 times of 10: all join" "$(of echo .joined)" "$LOSSES"
+	figure echo "echo lost with p = 0.7, userspace mode"
 	lose c0 10
 	get echo "$(vip 4)" --proto mptcp --bytes 100 --count 100 --parallel 50 \
 		--hold-until-joined 5
 	equal "every echo lost: all join" "$(of echo .joined)" 100
 	lose s0 7
 	restart kernel backup
-	get kernel "$(vip 4)" --proto mptcp --bytes 100 --count 200 --parallel 200 \
+	get kernel "$(vip 4)" --proto mptcp --bytes 100 --count "$LOSSES" --parallel "$LOSSES" \
 		--hold-until-joined 6
 	figure kernel "ADD_ADDR lost with p = 0.7, kernel mode"
 	lose_nothing
@@ -39,7 +49,7 @@ check_kill() {
 	local mode=$1 i
 
 	get_in_background "kill-$mode" "$(vip 4)" --proto mptcp --bytes 1600k --rate 200k \
-		--count 50 --parallel 50
+		--count "$TRANSFERS" --parallel "$TRANSFERS"
 	for i in 1 2 3; do
 		sleep 2
 		stop pm KILL
@@ -47,7 +57,7 @@ check_kill() {
 	done
 	finish "kill-$mode" 30 || true
 	served "kill-$mode" "$mode: kill -9 every two seconds breaks no transfer"
-	equal "$mode: and all join" "$(of "kill-$mode" .joined)" 50
+	equal "$mode: and all join" "$(of "kill-$mode" .joined)" "$TRANSFERS"
 }
 
 # ---- many --------------------------------------------------------------------------------------
@@ -86,6 +96,8 @@ check_metrics() {
 	equal "metrics: joins are in the histogram" \
 		"$(awk '$1 == "mplb_server_join_seconds_count" { print $2 }' "$TESTBED_DIR/metrics")" \
 		10000
+	holds "metrics: bytes by kind of subflow" \
+		grep -q 'subflow_bytes{path="dedicated",direction="sent"} [0-9]' "$TESTBED_DIR/metrics"
 	holds "metrics: kernel counters" grep -q 'kernel_mptcp_total{counter="AddAddrTx"}' \
 		"$TESTBED_DIR/metrics"
 }

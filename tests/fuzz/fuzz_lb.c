@@ -262,8 +262,15 @@ static uint64_t shoot_many(struct fuzz *f, bool *same)
 /* Reasons that the kernel's test runs cannot reach. */
 static const char *unreachable(unsigned int reason)
 {
-	return reason == MPLB_R_NO_HEADROOM ? "not reachable: a test run has 256 bytes of room"
-					    : NULL;
+	switch (reason) {
+	case MPLB_R_NO_HEADROOM:
+		return "not reachable: a test run has 256 bytes of room";
+	case MPLB_R_JOIN_FULL:
+	case MPLB_R_JOIN_LIMITED:
+		return "not reachable: tables are emptied and budgets full";
+	default:
+		return NULL;
+	}
 }
 
 static void print_coverage(const struct fuzz *f)

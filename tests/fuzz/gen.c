@@ -54,7 +54,8 @@ uint16_t gen_checksum(const uint8_t *at, size_t len)
 
 uint16_t gen_vip_port(struct rng *rng)
 {
-	static const uint16_t ports[] = { 443, 443, 443, 443, 80, 53, 0 };
+	static const uint16_t ports[] = { 443,	443,  443,   443,   80,	   53,	  0,	 8443, 8443,
+					  8443, 8443, 20001, 20002, 20003, 20000, 20223, 20224 };
 
 	return rng_chance(rng, 12) ? (uint16_t)rng_next(rng) : RNG_PICK(rng, ports);
 }
@@ -79,6 +80,9 @@ static void gen_client(struct rng *rng, uint8_t family, uint8_t out[16])
 {
 	uint64_t host = rng_next(rng);
 
+	/* Few, so that flows have more than one packet. */
+	if (rng_chance(rng, 2))
+		host &= 0x0100000000000001ULL;
 	if (rng_chance(rng, 16))
 		gen_vip_address(rng, family, out);
 	else if (family == MPLB_FAMILY_4)

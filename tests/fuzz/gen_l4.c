@@ -13,10 +13,15 @@ static void put16(uint8_t *at, uint32_t value)
 
 struct option {
 	uint8_t len;
-	uint8_t at[20];
+	uint8_t at[24];
 };
 
 #define JOIN 30, 12, 0x10, 1, 0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4
+
+/* Both keys, and joins with the tokens of these. */
+#define KEYS(len, key)                                                                             \
+	30, len, 0x01, 0x01, 9, 9, 9, 9, 9, 9, 9, 9, key, key, key, key, key, key, key, key
+#define TOKEN(a, b, c, d) 30, 12, 0x10, 1, a, b, c, d, 1, 2, 3, 4
 
 static const struct option options[] = {
 	{ 4, { 2, 4, 5, 0xb4 } },
@@ -46,10 +51,24 @@ static const struct option options[] = {
 	{ 20, { 2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7 } },
 	{ 20, { 2, 4, 5, 0xb4, 4, 2, 8, 10, JOIN } },
 	{ 20, { 2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 4, 7 } },
+	{ 20, { KEYS(20, 0xa1) } },
+	{ 20, { KEYS(20, 0xa2) } },
+	{ 22, { KEYS(22, 0xa2) } },
+	{ 24, { KEYS(24, 0xa3) } },
+	{ 23, { KEYS(23, 0xa3) } },
+	{ 20, { 30, 20, 0x00, 0x01 } },
+	{ 12, { TOKEN(0x09, 0x8a, 0xc7, 0xe0) } },
+	{ 12, { TOKEN(0x4c, 0x40, 0x49, 0xc7) } },
+	{ 12, { TOKEN(0xa1, 0xdc, 0xfe, 0xaf) } },
+	{ 12, { 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 } },
+	{ 8, { 30, 8, 0x20, 0x01 } },
 };
 
+/* What belongs together: a SYN with a join, an ACK with keys. */
+static const uint8_t syn_likes[] = { 8, 32, 33, 34 }, ack_likes[] = { 26, 27, 28, 29, 31 };
+
 /* Up to 40 bytes, filled to a word with zeroes; returns how many. */
-static size_t gen_options(struct rng *rng, uint8_t out[44])
+static size_t gen_options(struct rng *rng, bool syn, uint8_t out[44])
 {
 	size_t len = 0, most = rng_below(rng, 41);
 	bool first = true;
@@ -63,6 +82,9 @@ static size_t gen_options(struct rng *rng, uint8_t out[44])
 	while (len < most) {
 		const struct option *o =
 			first && rng_chance(rng, 3) ? &options[22] : &RNG_PICK(rng, options);
+
+		if (first && rng_chance(rng, 3))
+			o = &options[syn ? RNG_PICK(rng, syn_likes) : RNG_PICK(rng, ack_likes)];
 
 		first = false;
 		for (uint8_t i = 0; i < o->len && len < 40; i++)
@@ -80,15 +102,15 @@ void gen_tcp(struct rng *rng, struct gen_frame *f)
 	static const uint8_t flags[] = { 0x02, 0x02, 0x02, 0xc2, 0x12, 0x10, 0x10, 0x18,
 					 0x11, 0x04, 0x06, 0x03, 0x00, 0x2a, 0xff };
 	uint64_t salt = rng_next(rng);
-	uint8_t bytes[44], *tcp;
-	size_t len = rng_chance(rng, 4) ? 0 : gen_options(rng, bytes);
+	uint8_t bytes[44], *tcp, flag = RNG_PICK(rng, flags);
+	size_t len = rng_chance(rng, 4) ? 0 : gen_options(rng, flag & 2, bytes);
 
 	tcp = gen_room(f, 20 + len);
-	put16(tcp, salt & 0xffff);
+	put16(tcp, rng_chance(rng, 2) ? 40000 + (salt & 3) : salt & 0xffff);
 	put16(tcp + 2, gen_vip_port(rng));
 	memcpy(tcp + 4, &salt, 8);
 	tcp[12] = (uint8_t)((5 + len / 4) << 4 | (salt >> 60));
-	tcp[13] = RNG_PICK(rng, flags);
+	tcp[13] = flag;
 	if (rng_chance(rng, 30))
 		tcp[12] = (uint8_t)(salt >> 16);
 	if (rng_chance(rng, 30))
@@ -122,7 +144,7 @@ static void gen_quote(struct rng *rng, struct gen_frame *f, const uint8_t *vip)
 	if (rng_chance(rng, 40))
 		ip[0] = (uint8_t)salt;
 	put16(ports, gen_vip_port(rng));
-	put16(ports + 2, salt >> 48);
+	put16(ports + 2, rng_chance(rng, 2) ? 40000 + (salt >> 62) : salt >> 48);
 	memcpy(ports + 4, &salt, 4);
 	if (rng_chance(rng, 12))
 		f->len -= rng_below(rng, 40);

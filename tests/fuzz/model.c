@@ -12,12 +12,6 @@
 
 #define ANSWERED_LEAST 128 /* bytes of an IP packet that is too big and answered */
 
-/* A client's flow, addresses and ports as they stand in a packet. */
-struct flow {
-	const uint8_t *src; /* the client's address */
-	uint16_t sport, dport; /* host byte order */
-};
-
 const char *model_reason_name(unsigned int reason)
 {
 	static const char *const names[] = {
@@ -58,11 +52,29 @@ static const struct model_vip *find_exact(const struct walk *w, const uint8_t *a
 	return NULL;
 }
 
+/* The VIP among whose join ports this one is: above the base, in its block (the world has no id
+ * beyond). */
+static const struct model_vip *find_join_port(const struct walk *w, const uint8_t *addr,
+					      uint8_t proto, uint16_t port)
+{
+	for (size_t i = 0; i < w->model->n_vips; i++) {
+		const struct model_vip *vip = &w->model->vips[i];
+
+		if (proto == IPPROTO_TCP && vip->join_base && port > vip->join_base &&
+		    port / 256 == (vip->join_base + 1) / 256 &&
+		    walk_same_address(w, &vip->addr, addr))
+			return vip;
+	}
+	return NULL;
+}
+
 static const struct model_vip *find_vip(const struct walk *w, const uint8_t *addr, uint8_t proto,
 					uint16_t port)
 {
 	const struct model_vip *vip = find_exact(w, addr, proto, port, false);
 
+	if (!vip)
+		vip = find_join_port(w, addr, proto, port);
 	return vip ? vip : find_exact(w, addr, proto, 0, true);
 }
 
@@ -122,6 +134,7 @@ static enum mplb_reason check_tcp(const struct walk *w, const struct model_vip *
 	if (head < TCP_HEAD || w->l4 - w->l3 + head > w->ip_len)
 		return MPLB_R_TCP_MALFORMED;
 	if ((tcp[13] & 0x16) == 0x02 && vip->mp_join == MPLB_MP_JOIN_REJECT &&
+	    !(vip->join_base && vip->port != model_get16(tcp + 2)) &&
 	    has_join(tcp + TCP_HEAD, head - TCP_HEAD))
 		return MPLB_R_JOIN_REJECTED;
 	return GO_ON;
@@ -230,6 +243,12 @@ static enum mplb_reason to_slot(const struct walk *w, const struct flow *flow, u
 		return MPLB_R_TABLE_INCONSISTENT;
 	out->owner = pool->slots[out->slot].owner;
 	out->fallback = pool->slots[out->slot].fallback;
+	if (!w->fragment) {
+		enum mplb_reason reason = steer_packet(w, flow, out);
+
+		if (reason != GO_ON)
+			return reason;
+	}
 	if (out->owner == MPLB_NO_BACKEND)
 		return MPLB_R_NO_BACKEND;
 	if (out->owner >= MPLB_MAX_BACKENDS)
@@ -369,13 +388,14 @@ static enum mplb_reason walk_frame(struct walk *w, uint32_t ingress, struct mode
 }
 
 void model_run(const struct model *model, const uint8_t *frame, size_t len, uint32_t ingress,
-	       struct model_result *out)
+	       bool traced, struct model_result *out)
 {
-	struct walk w = { .model = model, .frame = frame, .len = len };
+	struct walk w = { .model = model, .frame = frame, .len = len, .traced = traced };
 
 	out->verdict = XDP_ABORTED;
 	out->vip = NULL;
 	out->fib = false;
+	out->via = MPLB_VIA_HASH;
 	out->ip_len = 0;
 	out->len = len;
 	out->reason = walk_frame(&w, ingress, out);

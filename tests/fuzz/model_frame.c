@@ -194,21 +194,34 @@ static uint8_t *answer_ip(const struct walk *w, uint8_t proto, size_t payload,
 	return ip + head;
 }
 
-void frame_reset(const struct walk *w, struct model_result *out)
+static void put_reset(const struct walk *w, const uint8_t *options, size_t len,
+		      struct model_result *out)
 {
-	static const uint8_t rst[] = { 30, 4, 8 << 4, 3 }; /* MP_TCPRST (RFC 8684, 3.6) */
 	const uint8_t *syn = w->frame + w->l4;
-	uint8_t *tcp = answer_ip(w, IPPROTO_TCP, TCP_HEAD + sizeof(rst), out);
+	uint8_t *tcp = answer_ip(w, IPPROTO_TCP, TCP_HEAD + len, out);
 
 	memset(tcp, 0, TCP_HEAD);
 	memcpy(tcp, syn + 2, 2);
 	memcpy(tcp + 2, syn, 2);
 	model_put32(tcp + 8, model_get32(syn + 4) + 1);
-	tcp[12] = 6 << 4;
+	tcp[12] = (uint8_t)((TCP_HEAD + len) / 4 << 4);
 	tcp[13] = 0x14;
-	memcpy(tcp + TCP_HEAD, rst, sizeof(rst));
-	model_put16(tcp + 16, l4_checksum(out->frame + w->l3, w->family, IPPROTO_TCP, tcp,
-					  TCP_HEAD + sizeof(rst)));
+	if (len)
+		memcpy(tcp + TCP_HEAD, options, len);
+	model_put16(tcp + 16,
+		    l4_checksum(out->frame + w->l3, w->family, IPPROTO_TCP, tcp, TCP_HEAD + len));
+}
+
+void frame_plain_reset(const struct walk *w, struct model_result *out)
+{
+	put_reset(w, NULL, 0, out);
+}
+
+void frame_reset(const struct walk *w, struct model_result *out)
+{
+	static const uint8_t rst[] = { 30, 4, 8 << 4, 3 }; /* MP_TCPRST (RFC 8684, 3.6) */
+
+	put_reset(w, rst, sizeof(rst), out);
 }
 
 void frame_echo(const struct walk *w, struct model_result *out)

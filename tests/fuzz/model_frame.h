@@ -26,6 +26,7 @@ struct walk {
 	bool fragment;
 	bool options; /* IPv4 options, IPv6 extension headers */
 	bool error; /* it is an ICMP error */
+	bool traced; /* nothing may be learnt of it */
 };
 
 uint16_t model_get16(const uint8_t *at);
@@ -58,7 +59,20 @@ void frame_forward(const struct walk *w, const struct mplb_backend *b,
 		   const struct mplb_backend *fallback, const struct model_exit *exit,
 		   uint32_t hash, struct model_result *out);
 
-/* The answers: to a SYN with MP_JOIN, to an echo request, to a packet larger than mtu. */
+/* A client's flow, addresses and ports as they stand in a packet. */
+struct flow {
+	const uint8_t *src; /* the client's address */
+	uint16_t sport, dport; /* host byte order */
+};
+
+/* 7: out->owner and out->fallback are the slot's, and become what the packet's token, subflow or
+ * port says. GO_ON, or why it ends here. (model_steer.c) */
+enum mplb_reason steer_packet(const struct walk *w, const struct flow *flow,
+			      struct model_result *out);
+
+/* The answers: to a SYN that is not a join, to a SYN with MP_JOIN, to an echo request, to a packet
+ * larger than mtu. */
+void frame_plain_reset(const struct walk *w, struct model_result *out);
 void frame_reset(const struct walk *w, struct model_result *out);
 void frame_echo(const struct walk *w, struct model_result *out);
 void frame_too_big(const struct walk *w, uint32_t mtu, struct model_result *out);

@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 
 #define LEAST	     14
+#define FORGET_EVERY 4000 /* runs: fewer entries than a model_state holds */
 #define BUDGET_EVERY 500 /* runs: fewer answers than MPLB_ICMP_BURST */
 #define TRIALS_MOST  20000 /* runs that a minimisation may take */
 
@@ -40,14 +41,15 @@ static bool same_trace(struct trial *t)
 		return true;
 	if (p->vip == (uint32_t)(m->vip - t->world->vips) && p->hash == m->hash &&
 	    p->slot == m->slot && p->owner == m->owner && p->fallback == m->fallback &&
-	    p->fib == m->fib && p->ifindex == m->ifindex)
+	    p->fib == m->fib && p->via == m->via && p->ifindex == m->ifindex)
 		return true;
 	snprintf(t->what, sizeof(t->what),
-		 "trace: program vip %u hash %08x slot %u owner %u fallback %u fib %u dev %u; "
-		 "model %zu %08x %u %u %u %u %u",
-		 p->vip, p->hash, p->slot, p->owner, p->fallback, p->fib, p->ifindex,
+		 "trace: program vip %u hash %08x slot %u owner %u fallback %u fib %u via %u dev "
+		 "%u; "
+		 "model %zu %08x %u %u %u %u %u %u",
+		 p->vip, p->hash, p->slot, p->owner, p->fallback, p->fib, p->via, p->ifindex,
 		 (size_t)(m->vip - t->world->vips), m->hash, m->slot, m->owner, m->fallback, m->fib,
-		 m->ifindex);
+		 m->via, m->ifindex);
 	return false;
 }
 
@@ -72,10 +74,12 @@ static bool same_frame(struct trial *t)
 bool trial_run(struct trial *t, const struct shot *shot, const uint8_t *frame, size_t len)
 {
 	t->what[0] = '\0';
-	if (shot->starved || t->runs++ % BUDGET_EVERY == 0)
+	if (shot->starved || t->runs % BUDGET_EVERY == 0)
 		world_set_budget(t->world, !shot->starved);
+	if (t->runs++ % FORGET_EVERY == 0)
+		world_forget(t->world);
 	world_run(t->world, frame, len, shot->ingress, shot->traced, &t->program);
-	model_run(&t->world->model, frame, len, shot->ingress, &t->model);
+	model_run(&t->world->model, frame, len, shot->ingress, shot->traced, &t->model);
 	if (shot->starved)
 		world_set_budget(t->world, true);
 	if (is_starved(t, shot))

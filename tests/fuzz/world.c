@@ -15,6 +15,7 @@
 
 #include "bpf/lb.skel.h"
 #include "lib/log.h"
+#include "mplb/steer.h"
 
 #define WORLD_MEMBERS 8 /* places in mplb_backends for a pool: pool * WORLD_MEMBERS + n */
 #define COUNT_OF(a)   (sizeof(a) / sizeof((a)[0]))
@@ -68,7 +69,14 @@ static int open_program(struct world *world)
 	world->dp.reasons = bpf_map__fd(world->skel->maps.mplb_reasons);
 	world->dp.backends = datapath_mmap(bpf_map__fd(world->skel->maps.mplb_backends),
 					   MPLB_MAX_BACKENDS * sizeof(struct mplb_backend));
-	return world->dp.backends ? 0 : log_err_r(-errno, "cannot map mplb_backends");
+	world->dp.members = bpf_map__fd(world->skel->maps.mplb_members);
+	world->dp.tokens = datapath_mmap(bpf_map__fd(world->skel->maps.mplb_tokens),
+					 MPLB_TOKEN_BUCKETS * sizeof(struct mplb_bucket));
+	world->dp.subflows = datapath_mmap(bpf_map__fd(world->skel->maps.mplb_subflows),
+					   MPLB_SUBFLOW_BUCKETS * sizeof(struct mplb_bucket));
+	return world->dp.backends && world->dp.tokens && world->dp.subflows
+		       ? 0
+		       : log_err_r(-errno, "cannot map a table");
 }
 
 /* Lets packets leave by this device (mplb_ports in bpf/maps.h). */
@@ -80,6 +88,38 @@ static int open_port(const struct world *world, uint32_t ifindex)
 	return bpf_map_update_elem(fd, &ifindex, &val, BPF_ANY)
 		       ? log_err_r(-errno, "mplb_ports: %s", strerror(errno))
 		       : 0;
+}
+
+/* Budgets of VIPs that never run out. */
+static int fill_budgets(const struct world *world)
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	struct mplb_vip_budget *budget = calloc(cpus, sizeof(*budget));
+	int fd = bpf_map__fd(world->skel->maps.mplb_vip_budget), err = budget ? 0 : -ENOMEM;
+
+	for (size_t i = 0; budget && i < cpus; i++)
+		budget[i].learn.tokens = budget[i].reset.tokens = 1ULL << 60;
+	for (uint32_t vip = 0; !err && vip < MPLB_MAX_VIPS; vip++)
+		err = bpf_map_update_elem(fd, &vip, budget, BPF_ANY) ? -errno : 0;
+	free(budget);
+	return err;
+}
+
+/* The buckets that were written to: of a few thousand packets, few. */
+static void empty(struct mplb_bucket *buckets, size_t n)
+{
+	static const struct mplb_bucket none;
+
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&buckets[i], &none, sizeof(none)) != 0)
+			buckets[i] = none;
+}
+
+void world_forget(const struct world *world)
+{
+	empty(world->dp.tokens, MPLB_TOKEN_BUCKETS);
+	empty(world->dp.subflows, MPLB_SUBFLOW_BUCKETS);
+	world->model.state->n_tokens = world->model.state->n_subflows = 0;
 }
 
 int world_open(struct world *world)
@@ -103,12 +143,14 @@ int world_open(struct world *world)
 	world->model.fib = world->fib;
 	world->model.n_backends = MPLB_MAX_BACKENDS;
 	world->model.no_forwarding = world->near;
-	return 0;
+	world->model.members = world->members;
+	world->model.state = &world->state;
+	return fill_budgets(world);
 }
 
 void world_set_budget(const struct world *world, bool full)
 {
-	static struct mplb_icmp_budget *budget;
+	static struct mplb_budget *budget;
 	int cpus = libbpf_num_possible_cpus();
 	struct timespec now;
 	uint32_t zero = 0;

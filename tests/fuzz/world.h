@@ -50,9 +50,10 @@ enum world_pool {
 	WORLD_POOLS
 };
 
-#define WORLD_VIPS_MAX (WORLD_POOLS * 12)
-#define WORLD_MEMBERS  8 /* places in mplb_backends for a pool: pool * WORLD_MEMBERS + n */
-#define WORLD_BACKENDS (WORLD_POOLS * WORLD_MEMBERS)
+#define WORLD_VIPS_MAX	  (WORLD_POOLS * 16)
+#define WORLD_MEMBERS_MAX (WORLD_POOLS * WORLD_POOLS * WORLD_MEMBERS)
+#define WORLD_MEMBERS	  8 /* places in mplb_backends for a pool: pool * WORLD_MEMBERS + n */
+#define WORLD_BACKENDS	  (WORLD_POOLS * WORLD_MEMBERS)
 
 struct lb_bpf;
 
@@ -65,6 +66,8 @@ struct world {
 	struct model_vip vips[WORLD_VIPS_MAX];
 	struct model_pool pools[WORLD_POOLS];
 	struct model_hop fib[MPLB_MAX_BACKENDS];
+	struct model_member members[WORLD_MEMBERS_MAX];
+	struct model_state state;
 };
 
 /* Moves the process into a network namespace of its own and loads the program there. 0 or -errno,
@@ -76,6 +79,9 @@ int world_fill(struct world *world);
 
 /* Fills the budget of generated ICMP errors on every CPU, or empties it. */
 void world_set_budget(const struct world *world, bool full);
+
+/* Empties what has been learnt of connections, in the maps and in the model. */
+void world_forget(const struct world *world);
 
 /* What one run of the program did. */
 struct world_result {

@@ -19,7 +19,8 @@
 #define SEED	     0x5eed
 #define ROUTE_MTU    1300
 #define COUNT_OF(a)  (sizeof(a) / sizeof((a)[0]))
-#define SERVICES_MAX 6
+#define SERVICES_MAX 8
+#define JOIN_BASE    20000
 
 /* What the FIB answers for the next hops of world.c. */
 static const uint8_t away_mac[6] = { 2, 0, 0, 0, 0xf0, 0 };
@@ -88,12 +89,18 @@ struct service {
 	uint16_t port;
 	uint8_t proto;
 	enum mplb_mp_join mp_join;
+	uint16_t join_base;
 };
 
 static const struct service services[SERVICES_MAX] = {
-	{ 0, 443, IPPROTO_TCP, MPLB_MP_JOIN_REJECT }, { 0, 443, IPPROTO_UDP, MPLB_MP_JOIN_REJECT },
-	{ 0, 80, IPPROTO_TCP, MPLB_MP_JOIN_HASH },    { 1, 443, IPPROTO_TCP, MPLB_MP_JOIN_HASH },
-	{ 1, 0, IPPROTO_TCP, MPLB_MP_JOIN_REJECT },   { 1, 0, IPPROTO_UDP, MPLB_MP_JOIN_REJECT },
+	{ 0, 443, IPPROTO_TCP, MPLB_MP_JOIN_REJECT },
+	{ 0, 443, IPPROTO_UDP, MPLB_MP_JOIN_REJECT },
+	{ 0, 80, IPPROTO_TCP, MPLB_MP_JOIN_HASH },
+	{ 1, 443, IPPROTO_TCP, MPLB_MP_JOIN_HASH },
+	{ 1, 0, IPPROTO_TCP, MPLB_MP_JOIN_REJECT },
+	{ 1, 0, IPPROTO_UDP, MPLB_MP_JOIN_REJECT },
+	{ 0, 8443, IPPROTO_TCP, MPLB_MP_JOIN_STEER, JOIN_BASE },
+	{ 1, 8443, IPPROTO_TCP, MPLB_MP_JOIN_STEER },
 };
 
 /* Backends */
@@ -232,6 +239,7 @@ static int add_vip(struct world *world, struct mplb_vip_slot *table, uint32_t po
 	*vip = (struct model_vip){ .port = service->port,
 				   .proto = service->proto,
 				   .mp_join = service->mp_join,
+				   .join_base = service->join_base,
 				   .pool = pool,
 				   .key = mplb_key(SEED, world->model.n_vips) };
 	err = ip_parse(text, &vip->addr);
@@ -242,9 +250,18 @@ static int add_vip(struct world *world, struct mplb_vip_slot *table, uint32_t po
 	address.service = mplb_vip_service(0, 0, vip->addr.family);
 	slot.mp_join = (uint8_t)vip->mp_join;
 	slot.hash_key = vip->key;
+	slot.join_base = service->join_base;
+	if (vip->mp_join == MPLB_MP_JOIN_STEER)
+		slot.flags = MPLB_VIP_F_STEER;
 	slot.vip = (uint32_t)world->model.n_vips++;
 	slot.table = pool;
 	err = viptable_insert(table, &slot);
+	if (!err && slot.join_base) {
+		slot.flags = MPLB_VIP_F_PORTS;
+		slot.service = mplb_vip_service(htons(JOIN_BASE / 256 * 256), MPLB_JOIN_PROTO,
+						vip->addr.family);
+		err = viptable_insert(table, &slot);
+	}
 	if (!err)
 		err = viptable_insert(table, &address);
 	return err == -EEXIST ? 0 : err;
@@ -275,9 +292,41 @@ static int set_vips(struct world *world)
 	return err;
 }
 
+/* Members */
+
+static int add_member(struct world *world, uint32_t pool, uint32_t which, uint32_t index)
+{
+	struct mplb_member_key key = { pool, which };
+
+	world->members[world->model.n_members++] =
+		(struct model_member){ pool, which, (uint16_t)index };
+	return bpf_map_update_elem(world->dp.members, &key, &index, BPF_ANY) ? -errno : 0;
+}
+
+/* Ids but the second's; and who is the same server: those of one pool themselves, and those of
+ * equal number in two pools that are neighbours. */
+static int set_members(struct world *world, uint32_t pool)
+{
+	int err = 0;
+
+	for (uint32_t n = 0; n < cases[pool].members && !err; n++) {
+		uint32_t index = pool * WORLD_MEMBERS + n;
+
+		if (n != 1)
+			err = add_member(world, pool, MPLB_MEMBER_ID | (n + 1), index);
+		for (uint32_t other = pool - 1; other <= pool + 1 && !err; other++)
+			if (other && other < WORLD_POOLS && n < cases[other].members)
+				err = add_member(world, other, index, other * WORLD_MEMBERS + n);
+	}
+	return err;
+}
+
 int world_fill(struct world *world)
 {
 	int err = 0;
+
+	for (uint32_t pool = 1; pool < WORLD_POOLS && !err; pool++)
+		err = set_members(world, pool);
 
 	for (uint32_t pool = 1; pool < WORLD_POOLS && !err; pool++)
 		err = set_pool(world, pool);

@@ -48,6 +48,10 @@ static bool said(const char *messages, const char *level, const char *path, unsi
 
 /* A config whose only VIP is given. */
 #define WITH_VIP(vip) "vips:\n- {" vip "}\n" POOL B1
+/* One with this port, protocol and join_ports. */
+#define WITH_JOIN_PORTS(port, protocol, ports)                                                     \
+	WITH_VIP("name: w, address: 198.51.100.1, port: " #port ", protocol: " #protocol           \
+		 ", pool: p, join_ports: " ports)
 /* A config whose second backend, on line 8, is given. */
 #define WITH_BACKEND(backend) VIP POOL B1 "  - {" backend "}\n"
 /* A config with a second VIP, on line 3. */
@@ -83,9 +87,8 @@ static const struct bad {
 	{ "unknown key at the top", GOOD "colour: {listen: 1}\n", 8,
 	  "colour: unknown key; known keys here: hash_seed, " },
 	{ "unknown key of a VIP",
-	  WITH_VIP(
-		  "name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, join_ports: 1"),
-	  2, "vips[0].join_ports: unknown key; known keys here: name, address, port, protocol, " },
+	  WITH_VIP("name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, sticky: 1"), 2,
+	  "vips[0].sticky: unknown key; known keys here: name, address, port, protocol, " },
 	{ "unknown key of a pool", VIP POOL B1 "  colour: {type: tcp}\n", 8,
 	  "pools[0].colour: unknown key; known keys here: name, forward, hash, " },
 	{ "settle_after without a unit", GOOD "settle_after: 10\n", 8, "settle_after: " },
@@ -131,10 +134,18 @@ static const struct bad {
 	{ "protocol as a number",
 	  WITH_VIP("name: w, address: 198.51.100.1, port: 1, protocol: 6, pool: p"), 2,
 	  "vips[0].protocol: '6' is not allowed here" },
-	{ "mp_join: steer",
+	{ "unknown mp_join",
 	  WITH_VIP("name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, mp_join: "
-		   "steer"),
-	  2, "vips[0].mp_join: 'steer' is not allowed here; give one of: reject, hash" },
+		   "follow"),
+	  2, "vips[0].mp_join: 'follow' is not allowed here; give one of: reject, hash, steer" },
+	{ "join_ports as a number",
+	  WITH_VIP(
+		  "name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, join_ports: 1"),
+	  2, "vips[0].join_ports: a single value cannot stand here; give KEY: VALUE pairs" },
+	{ "join_ports without base", WITH_JOIN_PORTS(1, tcp, "{}"), 2,
+	  "vips[0].join_ports.base: missing; give a number from 0 to 65535" },
+	{ "unknown key of join_ports", WITH_JOIN_PORTS(1, tcp, "{base: 1000, size: 3}"), 2,
+	  "vips[0].join_ports.size: unknown key; known keys here: base" },
 	{ "unknown forward", VIP "pools:\n- name: p\n  forward: vxlan\n  backends:\n" B1, 5,
 	  "pools[0].forward: 'vxlan' is not allowed here; give one of: l2, ipip, gue" },
 	{ "unknown hash", VIP POOL B1 "  hash: ports\n", 8,
@@ -212,7 +223,47 @@ static const struct bad {
 	  WITH_VIP(
 		  "name: w, address: 198.51.100.1, port: 1, protocol: udp, pool: p, mp_join: hash"),
 	  2, "vips[0].mp_join: MPTCP is TCP, and this VIP is udp; remove the key" },
+	{ "steer for udp",
+	  WITH_VIP("name: w, address: 198.51.100.1, port: 1, protocol: udp, pool: p, mp_join: "
+		   "steer"),
+	  2, "vips[0].mp_join: MPTCP is TCP, and this VIP is udp; remove the key" },
+	{ "join_ports for udp", WITH_JOIN_PORTS(1, udp, "{base: 20000}"), 2,
+	  "vips[0].join_ports: MPTCP is TCP, and this VIP is udp; remove the key" },
+	{ "join_ports of any port", WITH_JOIN_PORTS(0, tcp, "{base: 20000}"), 2,
+	  "vips[0].join_ports: this VIP has port 0, any port, and leaves none for joins" },
+	{ "join_ports from 0", WITH_JOIN_PORTS(1, tcp, "{base: 0}"), 2,
+	  "vips[0].join_ports.base: 0 is not a base" },
 	/* values against each other */
+	{ "join port above 65535", WITH_JOIN_PORTS(1, tcp, "{base: 65535}"), 2,
+	  "vips[0].join_ports.base: 65535 leaves no port to backend 'b1' of pool 'p', whose id is "
+	  "1: 65536 is above 65535" },
+	{ "join ports over the VIP's own port", WITH_JOIN_PORTS(1000, tcp, "{base: 900}"), 2,
+	  "vips[0].join_ports.base: the join ports 901 to 1023 are also VIP 'w''s (port 1000)" },
+	{ "join ports over another VIP's",
+	  "vips:\n"
+	  "- {name: v1, address: 198.51.100.1, port: 20255, protocol: tcp, pool: p}\n"
+	  "- {name: v2, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, join_ports: "
+	  "{base: 20223}}\n" POOL B1,
+	  3,
+	  "vips[1].join_ports.base: the join ports 20224 to 20479 are also VIP 'v1''s (port "
+	  "20255)" },
+	{ "join ports beside any port",
+	  "vips:\n"
+	  "- {name: v1, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, join_ports: "
+	  "{base: 20000}}\n"
+	  "- {name: v2, address: 198.51.100.1, port: 0, protocol: tcp, pool: p}\n" POOL B1,
+	  2,
+	  "vips[0].join_ports.base: the join ports 20001 to 20223 are also VIP 'v2''s (port 0, "
+	  "any" },
+	{ "join ports of two VIPs",
+	  "vips:\n"
+	  "- {name: v1, address: 198.51.100.1, port: 1, protocol: tcp, pool: p, join_ports: "
+	  "{base: 20000}}\n"
+	  "- {name: v2, address: 198.51.100.1, port: 2, protocol: tcp, pool: p, join_ports: "
+	  "{base: 20222}}\n" POOL B1,
+	  3,
+	  "vips[1].join_ports.base: the join ports 20223 to 20223 overlap with those of VIP 'v1', "
+	  "20001 to 20223" },
 	{ "unknown pool",
 	  WITH_VIP("name: w, address: 198.51.100.1, port: 1, protocol: tcp, pool: q"), 2,
 	  "vips[0].pool: no pool is called 'q'; known pools: p" },
@@ -298,6 +349,55 @@ Test(config, gue_and_hash)
 	cr_expect(config->pools[0].hash_addresses);
 	cr_expect_eq(config->pools[1].forward, MPLB_FORWARD_GUE);
 	cr_expect(!config->pools[1].hash_addresses);
+	lb_config_free(config);
+}
+
+/* Join ports touch where they may: another address, another protocol, the block behind them. */
+Test(config, steer_and_join_ports)
+{
+	static const char text[] =
+		"vips:\n"
+		"- {name: v1, address: 198.51.100.1, port: 443, protocol: tcp, pool: p, mp_join: "
+		"steer,"
+		" join_ports: {base: 20000}}\n"
+		"- {name: v2, address: 198.51.100.1, port: 20224, protocol: tcp, pool: p}\n"
+		"- {name: v3, address: 198.51.100.1, port: 20000, protocol: tcp, pool: p}\n"
+		"- {name: v4, address: 198.51.100.1, port: 20001, protocol: udp, pool: p}\n"
+		"- {name: v5, address: 198.51.100.2, port: 20001, protocol: tcp, pool: p,"
+		" join_ports: {base: 65279}}\n"
+		"- {name: v6, address: 198.51.100.1, port: 80, protocol: tcp, pool: p,"
+		" join_ports: {base: 20223}}\n" POOL B1;
+	struct lb_config *config = NULL;
+	const char *messages;
+	char path[32];
+
+	cr_assert_eq(load(text, strlen(text), &config, path, &messages), -EINVAL);
+	cr_expect(
+		said(messages, "error", path, 7,
+		     "vips[5].join_ports.base: the join ports 20224 to 20479 are also VIP 'v2''s"),
+		"%s", messages);
+	cr_expect_null(strchr(strchr(messages, '\n') + 1, '\n'), "%s", messages);
+}
+
+Test(config, join_ports_beside_each_other)
+{
+	static const char text[] =
+		"vips:\n"
+		"- {name: v1, address: 198.51.100.1, port: 443, protocol: tcp, pool: p, mp_join: "
+		"steer,"
+		" join_ports: {base: 20000}}\n"
+		"- {name: v2, address: 198.51.100.1, port: 20000, protocol: tcp, pool: p}\n"
+		"- {name: v3, address: 198.51.100.1, port: 80, protocol: tcp, pool: p,"
+		" join_ports: {base: 20223}}\n" POOL B1;
+	struct lb_config *config = NULL;
+	const char *messages;
+	char path[32];
+
+	cr_assert_eq(load(text, strlen(text), &config, path, &messages), 0, "%s", messages);
+	cr_expect_str_empty(messages);
+	cr_expect_eq(config->vips[0].mp_join, MPLB_MP_JOIN_STEER);
+	cr_expect_eq(config->vips[0].join_base, 20000);
+	cr_expect_eq(config->vips[1].join_base, 0);
 	lb_config_free(config);
 }
 

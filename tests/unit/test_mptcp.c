@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,83 @@ Test(mptcp, shorter_frame)
 				     seen);
 		}
 	}
+}
+
+/* Where the last MP_JOIN or MP_CAPABLE of a length is, in the same blocks. */
+static int find(const uint8_t *opt, uint32_t len, uint32_t subtype, uint32_t lens)
+{
+	uint8_t *at = room_end - len;
+
+	memcpy(at, opt, len);
+	return mptcp_find(at, len, room_end, subtype, lens);
+}
+
+#define KEYS(len) 30, (len), 0x01, 0x01, [(len)-1] = 0
+
+Test(mptcp, find)
+{
+	static const struct {
+		const char *name;
+		int keys, join;
+		uint32_t len;
+		uint8_t opt[40];
+	} cases[] = {
+		{ "nothing", -1, -1, 0, { 0 } },
+		{ "third ACK", 0, -1, 20, { KEYS(20) } },
+		{ "data", 0, -1, 22, { KEYS(22) } },
+		{ "data with a checksum", 0, -1, 24, { KEYS(24) } },
+		{ "21", -1, -1, 21, { KEYS(21) } },
+		{ "23", -1, -1, 23, { KEYS(23) } },
+		{ "25", -1, -1, 25, { KEYS(25) } },
+		{ "a SYN's", -1, -1, 4, { CAPABLE } },
+		{ "behind timestamps",
+		  12,
+		  -1,
+		  32,
+		  { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 30, 20, 0x01, 0x01 } },
+		{ "a byte past the end", -1, -1, 19, { 30, 20, 0x01, 0x01 } },
+		{ "join", -1, 0, 12, { JOIN } },
+		{ "two joins", -1, 12, 24, { JOIN, JOIN } },
+		{ "behind the usual", -1, 20, 32, { 2, 4, 5, 180, 4, 2, 8, 10, 1, 2,   3,
+						    4, 5, 6, 7,	  8, 1, 3, 3,  7, JOIN } },
+		{ "a join of 16 and one of 12",
+		  -1,
+		  16,
+		  28,
+		  { 30, 16, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, JOIN } },
+		{ "behind the end of the list", -1, -1, 16, { 0, 1, 1, 1, JOIN } },
+		{ "length 62 does not shift out", -1, -1, 40, { 30, 62, 0x10 } },
+		{ "length 40", -1, -1, 40, { 30, 40, 0x10 } },
+		{ "length 52 mod 32 is 20", -1, -1, 40, { 30, 52, 0x01 } },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		cr_expect_eq(
+			find(cases[i].opt, cases[i].len, MPTCP_SUB_MP_CAPABLE, MPTCP_KEYS_LENS),
+			cases[i].keys, "%s: keys", cases[i].name);
+		cr_expect_eq(find(cases[i].opt, cases[i].len, MPTCP_SUB_MP_JOIN, MPTCP_JOIN_LENS),
+			     cases[i].join, "%s: join", cases[i].name);
+	}
+}
+
+static bool is_dss(const uint8_t *opt, uint32_t len)
+{
+	uint8_t *at = room_end - len;
+
+	memcpy(at, opt, len);
+	return mptcp_is_dss(at, len, room_end);
+}
+
+Test(mptcp, dss)
+{
+	static const uint8_t dss[20] = { 30, 20, 0x20 }, keys[20] = { 30, 20, 0x01 };
+	static const uint8_t stamped[32] = { 1, 1, 8, 10, [12] = 30, 20, 0x20 };
+	static const uint8_t stamped_keys[32] = { 1, 1, 8, 10, [12] = 30, 20, 0x01 };
+
+	cr_expect(is_dss(dss, 20) && is_dss(stamped, 32));
+	cr_expect(!is_dss(keys, 20) && !is_dss(stamped_keys, 32));
+	for (uint32_t len = 0; len < 16; len++)
+		cr_expect(!is_dss(stamped, len) && !is_dss(dss, len), "%u", len);
 }
 
 /*

@@ -271,3 +271,19 @@ Test(pm_listen, wanted)
 			     "%s", wants[i].name);
 	}
 }
+
+/* At join_port there always is a listener, ours where nobody else's takes the joins. */
+Test(pm_listen, wanted_at_the_join_port)
+{
+	struct pm_listener vip = { .port = 443 };
+	struct ip addr;
+
+	ip_parse("198.51.100.1", &addr);
+	vip.addr = addr;
+	cr_expect(pm_listen_wanted(&vip, 1, NULL, &addr, 20003));
+	cr_expect(pm_listen_wanted(&vip, 0, NULL, &addr, 20003));
+	vip.port = 20003;
+	cr_expect_not(pm_listen_wanted(&vip, 1, NULL, &addr, 20003));
+	vip.addr = (struct ip){ .family = MPLB_FAMILY_4 };
+	cr_expect_not(pm_listen_wanted(&vip, 1, NULL, &addr, 20003));
+}

@@ -36,13 +36,15 @@ __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 	va_end(ap);
 }
 
-static int announce(void *ctx, __u32 token, const struct ip *addr, __u8 id)
+static int announce(void *ctx, __u32 token, const struct announced *address, __u8 id)
 {
-	char text[IP_STRLEN];
+	char text[PM_END_STRLEN];
 
 	(void)ctx;
 	(void)id;
-	say("announce %u %s", token, ip_format(addr, text));
+	say("announce %u %s", token,
+	    address->port ? pm_end_format(&address->addr, address->port, text)
+			  : ip_format(&address->addr, text));
 	kernel.announced++;
 	if (kernel.announced > 1 && kernel.now - kernel.last > kernel.widest)
 		kernel.widest = kernel.now - kernel.last;
@@ -87,18 +89,24 @@ static bool alive(void *ctx, const struct pm_flow *flow)
 
 static const struct pm_ops ops = { announce, withdraw, backup, close_flow, alive };
 
-/* addresses: those dedicated, up to a NULL. */
+/* addresses: what is announced, some with a port, up to a NULL. */
 static struct pm_engine *engine_with(enum pm_initial initial, const char *const *addresses)
 {
-	struct ip vip[2], dedicated[PM_MAX_DEDICATED];
-	struct pm_setup setup = { .vip = vip, .n_vip = 2, .dedicated = dedicated };
+	struct announced announced[PM_MAX_ANNOUNCED];
+	struct ip vip[2];
+	struct pm_setup setup = { .vip = vip, .n_vip = 2, .announced = announced };
 	struct pm_engine *e;
 
 	kernel = (struct kernel){ .now = START };
 	ip_parse("198.51.100.1", &vip[0]);
 	ip_parse("2001:db8:100::1", &vip[1]);
-	for (; addresses[setup.n_dedicated]; setup.n_dedicated++)
-		ip_parse(addresses[setup.n_dedicated], &dedicated[setup.n_dedicated]);
+	for (; addresses[setup.n_announced]; setup.n_announced++) {
+		struct announced *a = &announced[setup.n_announced];
+		unsigned int port;
+
+		cr_assert_eq(ip_parse_port(addresses[setup.n_announced], &a->addr, &port), 0);
+		a->port = (__u16)port;
+	}
 	setup.initial = initial;
 	setup.ops = &ops;
 	cr_assert_eq(pm_engine_new(&setup, &e), 0);
@@ -653,6 +661,90 @@ Test(pm_engine, ids_belong_to_addresses)
 	end(a);
 }
 
+/* ---- another setup ---- */
+
+/* vip: one of the two, or both (-1). */
+static void change(struct pm_engine *e, int vip_left, enum pm_initial initial,
+		   const char *const *addresses)
+{
+	static const char *const vips[] = { "198.51.100.1", "2001:db8:100::1" };
+	struct announced announced[PM_MAX_ANNOUNCED];
+	struct ip vip[2];
+	struct pm_setup setup = { .vip = vip, .announced = announced, .initial = initial };
+
+	for (int i = 1; i >= 0; i--) /* in another order */
+		if (vip_left < 0 || vip_left == i)
+			ip_parse(vips[i], &vip[setup.n_vip++]);
+	for (; addresses[setup.n_announced]; setup.n_announced++) {
+		announced[setup.n_announced] = (struct announced){ 0 };
+		ip_parse(addresses[setup.n_announced], &announced[setup.n_announced].addr);
+	}
+	cr_assert_eq(pm_engine_change(e, &setup, kernel.now), 0);
+}
+
+Test(pm_engine, another_setup_keeps_connections_and_ids)
+{
+	static const char *const there[] = { "203.0.113.11", "203.0.113.12", NULL };
+	static const char *const next[] = { "203.0.113.13", "203.0.113.12", NULL };
+	struct pm_engine *e = engine_with(PM_INITIAL_BACKUP, there);
+	__u8 id;
+
+	open_conn(e, 1);
+	id = pm_engine_address_id(e, 1);
+	pm_engine_address(e, 0, false, kernel.now);
+	forget_said();
+	change(e, -1, PM_INITIAL_BACKUP, next);
+	cr_expect_eq(pm_engine_address_id(e, 1), id, "an address that stays keeps its id");
+	cr_expect_neq(pm_engine_address_id(e, 0), id);
+	expect_said(NULL, NULL);
+	pass(e, 100);
+	expect_said("announce 1 203.0.113.13", "announce 1 203.0.113.12");
+	forget_said();
+	join(e, 1, 1);
+	expect_said("backup 1 198.51.100.1:443", NULL);
+	forget_said();
+	pm_engine_address(e, 0, false, kernel.now);
+	expect_said("withdraw 1", NULL);
+	end(e);
+}
+
+Test(pm_engine, another_setup_without_the_vip)
+{
+	static const char *const one[] = { "203.0.113.11", NULL };
+	struct pm_engine *e = engine(PM_INITIAL_BACKUP);
+
+	open_conn(e, 1);
+	event(e, MPTCP_EVENT_ESTABLISHED, 2, flow("2001:db8:100::1", "2001:db8:1::2", 5));
+	forget_said();
+	change(e, 1, PM_INITIAL_BACKUP, one);
+	cr_expect_eq(pm_engine_stats(e)->state[PM_STATE_VIP], 1, "the other one is forgotten");
+	join(e, 1, 1);
+	expect_said(NULL, NULL);
+	join(e, 2, 1);
+	expect_said("backup 2 [2001:db8:100::1]:443", NULL);
+	end(e);
+}
+
+Test(pm_engine, another_setup_that_closes)
+{
+	static const char *const one[] = { "203.0.113.11", NULL };
+	struct pm_engine *e = engine(PM_INITIAL_BACKUP);
+	struct pm_subflow initial, joined;
+
+	open_conn(e, 1);
+	join(e, 1, 1);
+	forget_said();
+	change(e, -1, PM_INITIAL_CLOSE, one);
+	initial = seen(1, true, true);
+	joined = seen(1, false, false);
+	pm_engine_sync_begin(e);
+	pm_engine_sync_subflow(e, &initial, kernel.now);
+	pm_engine_sync_subflow(e, &joined, kernel.now);
+	pm_engine_sync_end(e, kernel.now);
+	expect_said("close 1 198.51.100.1:443", NULL);
+	end(e);
+}
+
 Test(pm_engine, ten_thousand_at_once)
 {
 	struct pm_engine *e = engine(PM_INITIAL_BACKUP);
@@ -665,5 +757,81 @@ Test(pm_engine, ten_thousand_at_once)
 		join(e, i * 2654435761u, 1);
 	cr_expect_eq(pm_engine_stats(e)->state[PM_STATE_OFF_PATH], 10000);
 	cr_expect_not(pm_engine_waiting(e));
+	end(e);
+}
+
+static struct pm_flow port_flow(__u16 port)
+{
+	struct pm_flow f = flow("198.51.100.1", "192.0.2.66", port);
+
+	f.local_port = 20003;
+	return f;
+}
+
+/* Both cross the balancer: there is nothing to be gained by leaving the initial subflow. */
+Test(pm_engine, a_join_to_the_vip_at_its_port_is_one_and_leaves_the_initial_subflow)
+{
+	static const char *const port[] = { "198.51.100.1:20003", NULL };
+	struct pm_engine *e = engine_with(PM_INITIAL_CLOSE, port);
+
+	open_conn(e, 1);
+	expect_said("announce 1 198.51.100.1:20003", NULL);
+	forget_said();
+	event(e, MPTCP_EVENT_SUB_ESTABLISHED, 1, port_flow(7));
+	expect_state(e, PM_STATE_JOINED);
+	pass(e, 5 * SECOND);
+	expect_said(NULL, NULL);
+	event(e, MPTCP_EVENT_SUB_CLOSED, 1, port_flow(7));
+	expect_state(e, PM_STATE_VIP);
+	expect_said("announce 1 198.51.100.1:20003", NULL);
+	end(e);
+}
+
+/* One that nobody told the client to make, such as a client that ignores the C flag makes. */
+Test(pm_engine, a_join_to_the_vip_at_the_connections_port_ends_no_announcing)
+{
+	static const char *const port[] = { "198.51.100.1:20003", NULL };
+	struct pm_engine *e = engine_with(PM_INITIAL_BACKUP, port);
+
+	open_conn(e, 1);
+	event(e, MPTCP_EVENT_SUB_ESTABLISHED, 1, flow("198.51.100.1", "192.0.2.66", 7));
+	expect_state(e, PM_STATE_VIP);
+	end(e);
+}
+
+Test(pm_engine, with_a_port_and_a_dedicated_address_the_latter_is_what_is_left_for)
+{
+	static const char *const both[] = { "203.0.113.11", "198.51.100.1:20003", NULL };
+	struct pm_engine *e = engine_with(PM_INITIAL_BACKUP, both);
+
+	open_conn(e, 1);
+	expect_said("announce 1 203.0.113.11", "announce 1 198.51.100.1:20003");
+	forget_said();
+	event(e, MPTCP_EVENT_SUB_ESTABLISHED, 1, port_flow(7));
+	expect_said(NULL, NULL);
+	expect_state(e, PM_STATE_JOINED);
+	join(e, 1, 8);
+	expect_said("backup 1 198.51.100.1:443", NULL);
+	expect_state(e, PM_STATE_OFF_PATH);
+	end(e);
+}
+
+Test(pm_engine, a_resync_knows_the_join_at_the_port)
+{
+	static const char *const port[] = { "198.51.100.1:20003", NULL };
+	struct pm_engine *e = engine_with(PM_INITIAL_BACKUP, port);
+	struct pm_subflow initial = {
+		.token = 1, .flow = initial_flow(), .initial = true, .server_side = true, .up = true
+	};
+	struct pm_subflow joined = {
+		.token = 1, .flow = port_flow(7), .server_side = true, .up = true
+	};
+
+	pm_engine_sync_begin(e);
+	pm_engine_sync_subflow(e, &initial, kernel.now);
+	pm_engine_sync_subflow(e, &joined, kernel.now);
+	pm_engine_sync_end(e, kernel.now);
+	expect_state(e, PM_STATE_JOINED);
+	expect_said(NULL, NULL);
 	end(e);
 }

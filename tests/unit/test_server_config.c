@@ -9,6 +9,7 @@
 
 #include <linux/mptcp.h>
 #include "lib/log.h"
+#include "server-pm/announce.h"
 #include "server-pm/config.h"
 #include "server-pm/item.h"
 #include "support.h"
@@ -54,6 +55,19 @@ static const struct {
 	{ "a link-local dedicated address",
 	  "vips: [198.51.100.1]\ndedicated: [\"fe80::1\"]\n",
 	  { ":2: dedicated[0]: fe80::1 is link-local" } },
+	{ "a word for join_vip that is none",
+	  "vips: [198.51.100.1]\njoin_vip: steer\n",
+	  { ":2: join_vip: 'steer' is unknown; write forbid, or" } },
+	{ "a join port that is none",
+	  "vips: [198.51.100.1]\njoin_port: 0\n",
+	  { ":2: join_port: 0 is no port; write the balancer's join_ports base plus" } },
+	{ "a join port beyond all",
+	  "vips: [198.51.100.1]\njoin_port: 65536\n",
+	  { ":2: join_port: 65536 is no port" } },
+	{ "too many to announce",
+	  "vips: [10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5]\njoin_port: 20003\n"
+	  "dedicated: [10.0.2.1, 10.0.2.2, 10.0.2.3, 10.0.2.4]\npath_manager: userspace\n",
+	  { ":2: join_port: 5 VIPs with it and 4 dedicated addresses, and there is room for 8" } },
 	{ "a VIP twice",
 	  "vips:\n- 198.51.100.1\n- 198.51.100.1\n",
 	  { ":3: vips[1]: 198.51.100.1 is listed twice; remove one" } },
@@ -320,5 +334,72 @@ Test(server_plan, keep_needs_no_backup_endpoint_and_ipv6_no_arp)
 	cr_expect_null(planned(plan, n, MPLB_SERVER_SYSCTL, "net.ipv4.conf.all.arp_ignore"));
 	free(plan);
 	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, a_join_port_is_announced_of_every_vip)
+{
+	struct server_config *c =
+		load_good("vips: [198.51.100.1, 198.51.100.2]\njoin_port: 20003\n");
+	const struct mplb_server_item *item;
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan), endpoints = 0;
+
+	cr_assert_gt(n, 0);
+	item = planned(plan, n, MPLB_SERVER_ENDPOINT, "198.51.100.1");
+	cr_assert(item);
+	cr_expect_eq(item->endpoint_flags, MPTCP_PM_ADDR_FLAG_SIGNAL);
+	cr_expect_eq(item->port, 20003);
+	cr_expect_str_eq(item->value, "port 20003 signal");
+	for (int i = 0; i < n; i++)
+		endpoints += plan[i].kind == MPLB_SERVER_ENDPOINT;
+	cr_expect_eq(endpoints, 2, "no backups: joins cross the balancer, too");
+	cr_expect_eq(server_config_endpoints(c), 2);
+	free(plan);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+/* The kernel would take it, and send nothing. */
+Test(server_plan, ipv6_with_a_port_is_left_out_where_it_cannot_be_sent)
+{
+	struct server_config *c =
+		load_good("vips: [\"2001:db8::1\", 198.51.100.1]\njoin_port: 20003\n"
+			  "dedicated: [\"2001:db8::b\"]\n");
+	struct announced list[8];
+
+	cr_expect_eq(announce_list(c, true, list), 3);
+	cr_expect_eq(announce_list(c, false, list), 2);
+	cr_expect_eq(list[0].port, 0);
+	cr_expect_eq(list[1].addr.family, MPLB_FAMILY_4);
+	cr_expect_eq(list[1].port, 20003);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, joins_to_the_vip_are_forbidden_unless_allowed)
+{
+	static const struct {
+		const char *line, *value;
+	} cases[] = { { "", "0" }, { "join_vip: forbid\n", "0" }, { "join_vip: allow\n", "1" } };
+
+	for (size_t i = 0; i < CASES(cases); i++) {
+		const struct mplb_server_item *item;
+		struct mplb_server_item *plan;
+		struct server_config *c;
+		char text[64];
+		int n;
+
+		snprintf(text, sizeof(text), "vips: [198.51.100.1]\n%s", cases[i].line);
+		c = load_good(text);
+		n = item_plan(c, &plan);
+		cr_assert_gt(n, 0);
+		item = planned(plan, n, MPLB_SERVER_SYSCTL,
+			       "net.mptcp.allow_join_initial_addr_port");
+		cr_assert(item);
+		cr_expect_str_eq(item->value, cases[i].value, "%s", cases[i].line);
+		free(plan);
+		server_config_free(c);
+	}
 	cr_expect_not(has_leaks());
 }
