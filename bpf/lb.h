@@ -135,7 +135,9 @@ static __always_inline int balance(struct xdp_md *ctx, const struct packet *p,
 		trace->owner = slot->owner;
 		trace->fallback = slot->fallback;
 	}
-	if (vip->flags & (MPLB_VIP_F_STEER | MPLB_VIP_F_PORTS) && !p->fragment) {
+	/* Unlikely, for the sake of those who do not steer. */
+	if (__builtin_expect(vip->flags & (MPLB_VIP_F_STEER | MPLB_VIP_F_PORTS), 0) &&
+	    !p->fragment) {
 		int action = steer_packet(ctx, p, vip, &to);
 
 		if (action != GO_ON)

@@ -3,7 +3,7 @@
  * The backend's programs. XDP takes the outer header off packets that a balancer sent, or makes
  * them packets for another backend (second chance), and leaves everything else to the stack, so
  * that the kernel's own tunnel devices go on working. tc sends on what is for another backend, and
- * lowers the MSS that VIPs announce.
+ * lowers the MSS that VIPs announce, and guards the dedicated addresses.
  *
  * Limits: VLAN tags in the frame are not looked behind (attach to a device that has them stripped).
  * The outer destination is not compared with the host's addresses: a machine that routes or bridges
@@ -11,6 +11,7 @@
  */
 #include "bpf/decap.h"
 #include "bpf/decap_gue.h"
+#include "bpf/guard.h"
 #include "bpf/mss.h"
 #include "bpf/pass_on.h"
 #include "bpf/second.h"
@@ -186,6 +187,29 @@ int mplb_mss(struct __sk_buff *skb)
 	if (limit && lower_mss(skb, &s, limit))
 		server_count(MPLB_SERVER_R_MSS_LOWERED, skb->len);
 	return TC_ACT_UNSPEC;
+}
+
+/* Ingress: the guard of the dedicated addresses. */
+SEC("tc")
+int mplb_guard(struct __sk_buff *skb)
+{
+	struct guarded g = { 0 };
+	struct mplb_guard *guard;
+	int guarded = 0, reason;
+	__u32 zero = 0;
+
+	guard = bpf_map_lookup_elem(&guard_settings, &zero);
+	if (!guard)
+		return TC_ACT_UNSPEC;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		guarded = guarded_ipv4(skb, &g);
+	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		guarded = guarded_ipv6(skb, guard, &g);
+	if (!guarded)
+		return TC_ACT_UNSPEC;
+	reason = guard_judge(skb, guard, &g);
+	server_count(reason, skb->len);
+	return action_of(reason) == XDP_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -96,7 +96,7 @@ static int draft(struct health *h, const struct lb_config *config, struct draft 
 	for (size_t p = 0; p < config->n_pools; p++)
 		members += config->pools[p].n_backends;
 	d->pools = calloc(config->n_pools + 1, sizeof(*d->pools));
-	d->members = calloc(members + 1, sizeof(*d->members));
+	d->members = calloc(members + 1, sizeof(struct member *));
 	d->known = calloc(members + 1, sizeof(*d->known));
 	d->vips = calloc(config->n_vips + 1, sizeof(*d->vips));
 	if (!d->pools || !d->members || !d->known || !d->vips)

@@ -38,10 +38,10 @@ static char *make_request(const struct lb_health *health, const struct ip *vip, 
 	return request;
 }
 
-static bool has_target(const struct health_pool *pool, const union probe_addr *to)
+static bool has_target(const struct health_pool *pool, const struct ip *vip, uint16_t port)
 {
 	for (size_t i = 0; i < pool->n_targets; i++)
-		if (!memcmp(&pool->targets[i].to, to, sizeof(*to)))
+		if (pool->targets[i].port == port && ip_equal(&pool->targets[i].vip, vip))
 			return true;
 	return false;
 }
@@ -50,15 +50,15 @@ static int add_target(struct health_pool *pool, const struct lb_vip *vip)
 {
 	uint16_t port = pool->health.port ? pool->health.port : vip->port;
 	struct health_target *target = &pool->targets[pool->n_targets];
-	union probe_addr to;
 
 	if (!port || (!pool->health.port && vip->protocol != IPPROTO_TCP))
 		return 0;
-	to = health_addr(&vip->addr, port);
 	/* VIPs that differ by port or protocol alone, and a port to probe that is one. */
-	if (has_target(pool, &to))
+	if (has_target(pool, &vip->addr, port))
 		return 0;
-	*target = (struct health_target){ .vip = vip->addr, .to = to };
+	*target = (struct health_target){ .vip = vip->addr,
+					  .port = port,
+					  .to = health_addr(&vip->addr, port) };
 	if (pool->health.type == LB_HEALTH_HTTP) {
 		target->request = make_request(&pool->health, &vip->addr, port);
 		if (!target->request)
@@ -137,7 +137,8 @@ bool health_pool_is_same(const struct health_pool *a, const struct health_pool *
 	    !is_same_text(a->health.body, b->health.body))
 		return false;
 	for (size_t i = 0; i < a->n_targets; i++)
-		if (memcmp(&a->targets[i].to, &b->targets[i].to, sizeof(a->targets[i].to)) != 0 ||
+		if (a->targets[i].port != b->targets[i].port ||
+		    !ip_equal(&a->targets[i].vip, &b->targets[i].vip) ||
 		    !is_same_text(a->targets[i].request, b->targets[i].request))
 			return false;
 	return true;

@@ -7,7 +7,8 @@
 /* What is probed of each member of a pool, copied from a config. */
 struct health_target {
 	struct ip vip;
-	union probe_addr to;
+	uint16_t port;
+	union probe_addr to; /* both */
 	char *request; /* of http */
 	/* Source towards a VIP of another family than the backends', and when it was looked up. */
 	struct ip source;

@@ -24,7 +24,7 @@ fail(char why[static HTTP_WHY], const char *fmt, ...)
 /* The status, or 0 where this is no status line. len >= strlen(STATUS_LINE). */
 static unsigned int read_status(const char *at)
 {
-	if (strncmp(at, "HTTP/1.", 7) || at[7] < '0' || at[7] > '9' || at[8] != ' ' ||
+	if (strncmp(at, "HTTP/1.", 7) != 0 || at[7] < '0' || at[7] > '9' || at[8] != ' ' ||
 	    at[9] < '1' || at[9] > '5' || at[10] < '0' || at[10] > '9' || at[11] < '0' ||
 	    at[11] > '9')
 		return 0;

@@ -17,7 +17,8 @@
 #include "loader/nexthop.h"
 #include "probe_tc.h"
 
-#define PROTOCOL 109 /* of our rules and routes: who made them, for `ip rule` and `ip route` */
+#define LOOKS_PER_TRY 10 /* while it is broken */
+#define PROTOCOL      109 /* of our rules and routes: who made them, for `ip rule` and `ip route` */
 
 struct probe_path {
 	const struct datapath *dp;
@@ -25,7 +26,9 @@ struct probe_path {
 	struct nl *rt;
 	struct probe_tc tc;
 	bool has[2]; /* IPv4, IPv6: rule and route are ours to remove */
-	bool broken; /* and it was said */
+	bool placed; /* it once was */
+	bool broken; /* probes do not go their way, and it was said */
+	unsigned int looks; /* since then */
 };
 
 static bool *has(struct probe_path *path, unsigned char family)
@@ -140,43 +143,6 @@ static bool is_right(struct probe_path *path, const struct ip *vip, struct way *
 	       way->device == if_nametoindex("lo");
 }
 
-/* Says what is in the way, once. */
-static void say_broken(struct probe_path *path, const struct ip *vip, const struct way *way)
-{
-	char addr[IP_STRLEN], device[IF_NAMESIZE] = "nowhere";
-
-	if (!path->broken) {
-		if (way->device)
-			if_indextoname(way->device, device);
-		log_error("health probes do not run: packets to %s with mark 0x%x leave by %s, by "
-			  "table %u, and not through lo; a rule with a preference below %d is in "
-			  "the way, see: ip rule",
-			  ip_format(vip, addr), path->mark, device, way->table,
-			  PROBE_PATH_PREFERENCE);
-	}
-	path->broken = true;
-}
-
-static bool keep_way(struct probe_path *path, const struct ip *vip)
-{
-	unsigned char family = (unsigned char)ip_af(vip);
-	struct way way;
-
-	if (*has(path, family)) {
-		if (is_right(path, vip, &way))
-			return true;
-		if (!path->broken)
-			log_warn("health probes: their rule or route was removed, or another rule "
-				 "is in front of it: putting them in place again");
-	}
-	if (put_family(path, family))
-		return false;
-	if (is_right(path, vip, &way))
-		return true;
-	say_broken(path, vip, &way);
-	return false;
-}
-
 static int put_program(struct probe_path *path)
 {
 	int fd = datapath_load_probe(path->dp, path->mark), err;
@@ -188,20 +154,80 @@ static int put_program(struct probe_path *path)
 	return err;
 }
 
+/* Puts in place what is missing for these VIPs. 0 or -errno, logged. */
+static int put_back(struct probe_path *path, const struct ip *vips, size_t n)
+{
+	bool done[2] = { false };
+	int err = probe_tc_is_there(&path->tc) ? 0 : put_program(path);
+
+	for (size_t i = 0; !err && i < n; i++) {
+		bool *one = &done[vips[i].family == MPLB_FAMILY_6];
+
+		if (!*one)
+			err = put_family(path, (unsigned char)ip_af(&vips[i]));
+		*one = true;
+	}
+	return err;
+}
+
+/* The first VIP to which probes do not go their way, or NULL; *way is the one that they go. */
+static const struct ip *find_wrong(struct probe_path *path, const struct ip *vips, size_t n,
+				   struct way *way)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_right(path, &vips[i], way))
+			return &vips[i];
+	return NULL;
+}
+
+static bool is_in_place(struct probe_path *path, const struct ip *vips, size_t n)
+{
+	struct way way;
+
+	for (size_t i = 0; i < n; i++)
+		if (!*has(path, (unsigned char)ip_af(&vips[i])))
+			return false;
+	return probe_tc_is_there(&path->tc) && !find_wrong(path, vips, n, &way);
+}
+
+/* Says what is in the way. */
+static void say_wrong(const struct probe_path *path, const struct ip *vip, const struct way *way)
+{
+	char addr[IP_STRLEN], device[IF_NAMESIZE] = "nowhere";
+
+	if (way->device)
+		if_indextoname(way->device, device);
+	log_error("health probes do not run: packets to %s with mark 0x%x leave by %s, by table "
+		  "%u, and not through lo; a rule with a preference below %d is in the way, see: "
+		  "ip rule",
+		  ip_format(vip, addr), path->mark, device, way->table, PROBE_PATH_PREFERENCE);
+}
+
 bool probe_path_keep(struct probe_path *path, const struct ip *vips, size_t n)
 {
-	if (!probe_tc_is_there(&path->tc)) {
-		log_warn("health probes: their program on lo was removed: putting it back");
-		if (put_program(path))
-			return false;
+	const struct ip *wrong;
+	struct way way;
+	int err;
+
+	if (is_in_place(path, vips, n)) {
+		if (path->broken)
+			log_info("health probes run again");
+		path->broken = false;
+		return true;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (!keep_way(path, &vips[i]))
-			return false;
-	if (path->broken)
-		log_info("health probes run again");
-	path->broken = false;
-	return true;
+	/* It was said, and is not to be said each time. */
+	if (path->broken && ++path->looks % LOOKS_PER_TRY)
+		return false;
+	if (path->placed && !path->broken)
+		log_warn("health probes: their program, rule or route was removed, or another rule "
+			 "is in front of it: putting them in place again");
+	err = put_back(path, vips, n);
+	wrong = err ? NULL : find_wrong(path, vips, n, &way);
+	if (wrong && !path->broken)
+		say_wrong(path, wrong, &way);
+	path->broken = err || wrong;
+	path->placed |= !path->broken;
+	return !path->broken;
 }
 
 int probe_path_open(const struct datapath *dp, __u32 mark, struct probe_path **out)

@@ -9,8 +9,8 @@
  * A member's record: from results of probes to its state: rise, fall and damping. No clock of its
  * own, no sockets. Times are milliseconds since whenever, and never go back.
  */
-#define RECORD_DOWNS 100 /* as many times of going down are kept: the most that a config asks for  \
-			  */
+/* As many times of going down are kept: the most that a config asks for. */
+#define RECORD_DOWNS 100
 
 struct record {
 	enum health_state state;

@@ -335,12 +335,15 @@ int requests_open(const struct requests_env *env, struct requests **out)
 
 void requests_close(struct requests *q)
 {
+	struct waiting *waiting, *next;
+
 	if (!q)
 		return;
-	while (q->waiting) {
-		left_cancel(q->waiting->left);
-		json_decref(q->waiting->answer);
-		forget(q->waiting);
+	for (waiting = q->waiting; waiting; waiting = next) {
+		next = waiting->next;
+		left_cancel(waiting->left);
+		json_decref(waiting->answer);
+		free(waiting);
 	}
 	control_close(q->control);
 	free(q);

@@ -171,12 +171,9 @@ void control_answer(struct control_peer *peer, json_t *answer)
 
 	json_decref(answer);
 	peer->answered = true;
-	if (!peer->stream) {
+	/* It hung up, or there is no memory. Later: we may be in a call from its stream. */
+	if (!peer->stream || !text) {
 		free(text);
-		drop(peer);
-		return;
-	}
-	if (!text) { /* no memory: later, for we may be in a call from its stream */
 		event_active(peer->limit, EV_TIMEOUT, 0);
 		return;
 	}
@@ -268,7 +265,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *name, sockle
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return log_err_r(-EEXIST,
-				 "--socket %s: this is no socket; remove it, or give "
+				 "control socket %s: this is no socket; remove it, or give "
 				 "another path",
 				 path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -351,7 +348,7 @@ static void log_failure(const char *address, int err)
 		mend = "; run as root, or give a path that may be written to";
 	else if (err == -ENAMETOOLONG)
 		mend = "; a socket's path has at most 107 characters";
-	log_error("--socket %s: %s%s", address, strerror(-err), mend);
+	log_error("control socket %s: %s%s", address, strerror(-err), mend);
 }
 
 int control_open(const struct control_env *env, struct control **out)
@@ -383,18 +380,22 @@ int control_open(const struct control_env *env, struct control **out)
 
 void control_close(struct control *c)
 {
+	struct control_peer *peer, *next;
 	struct stat st;
 
 	if (!c)
 		return;
-	while (c->peers)
-		drop(c->peers);
+	for (peer = c->peers; peer; peer = next) {
+		next = peer->next;
+		drop(peer);
+	}
 	if (c->readable)
 		event_free(c->readable);
 	if (c->resume)
 		event_free(c->resume);
 	/* Only our own: another may have come since. */
-	if (c->ino && !lstat(c->address, &st) && st.st_dev == c->dev && st.st_ino == c->ino)
+	if (c->ino && c->address && !lstat(c->address, &st) && st.st_dev == c->dev &&
+	    st.st_ino == c->ino)
 		unlink(c->address);
 	if (c->fd >= 0)
 		close(c->fd);

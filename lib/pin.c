@@ -16,6 +16,8 @@
 #include "log.h"
 #include "mplb/abi.h"
 
+#define BPFFS "/sys/fs/bpf"
+
 /* Cuts the last component off path; "." where there is none. */
 static void parent_of(char *path)
 {
@@ -33,7 +35,8 @@ static void parent_of(char *path)
 static int nearest_existing(char *path, struct statfs *fs)
 {
 	while (statfs(path, fs)) {
-		if (errno != ENOENT || !strcmp(path, "/") || !strcmp(path, "."))
+		if ((errno != ENOENT && errno != ENOTDIR) || !strcmp(path, "/") ||
+		    !strcmp(path, "."))
 			return -errno;
 		parent_of(path);
 	}
@@ -56,6 +59,31 @@ static void mount_of(char *path)
 	}
 }
 
+int pin_check(const char *root, char *mend, size_t size)
+{
+	const char *where = root;
+	char at[PIN_PATH_MAX];
+	struct statfs fs;
+	int err;
+
+	if (strlen(root) >= sizeof(at)) {
+		snprintf(mend, size, "give a shorter path");
+		return -ENAMETOOLONG;
+	}
+	strcpy(at, root);
+	err = nearest_existing(at, &fs);
+	if (err) {
+		snprintf(mend, size, "run as root");
+		return err;
+	}
+	if (fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (!strncmp(root, BPFFS "/", strlen(BPFFS "/")))
+		where = BPFFS;
+	snprintf(mend, size, "mount one: mkdir -p %s && mount -t bpf bpf %s", where, where);
+	return -ENOTSUP;
+}
+
 static int make_folder(const char *path)
 {
 	if (mkdir(path, 0700) && errno != EEXIST)
@@ -66,7 +94,7 @@ static int make_folder(const char *path)
 
 int pin_folder(const char *root, const char *sub, int create, char out[static PIN_PATH_MAX])
 {
-	char path[PIN_PATH_MAX], at[PIN_PATH_MAX];
+	char path[PIN_PATH_MAX], at[PIN_PATH_MAX], mend[2 * PIN_PATH_MAX + 64];
 	struct statfs fs;
 	int err, len;
 
@@ -74,15 +102,13 @@ int pin_folder(const char *root, const char *sub, int create, char out[static PI
 		       sub ? sub : "");
 	if (len < 0 || (size_t)len > sizeof(path) - 64)
 		return log_err_r(-ENAMETOOLONG, "--pin-dir %s: the path is too long", root);
-	strcpy(at, root);
-	err = nearest_existing(at, &fs);
+	err = pin_check(root, mend, sizeof(mend));
+	if (err == -ENOTSUP)
+		return log_err_r(-EINVAL, "--pin-dir %s is not on a bpffs; %s", root, mend);
 	if (err)
-		return log_err_r(err, "--pin-dir %s: %s%s", root, strerror(-err),
-				 err == -EACCES ? "; run as root" : "");
-	if (fs.f_type != BPF_FS_MAGIC)
-		return log_err_r(-EINVAL,
-				 "--pin-dir %s is not on a bpffs; mount one: mount -t bpf bpf %s",
-				 root, strncmp(root, "/sys/fs/bpf", 11) ? root : "/sys/fs/bpf");
+		return log_err_r(err, "--pin-dir %s: %s; %s", root, strerror(-err), mend);
+	strcpy(at, root);
+	nearest_existing(at, &fs);
 	mount_of(at);
 	setenv("LIBXDP_BPFFS", at, 0);
 	if (create) {

@@ -13,6 +13,11 @@
  */
 int pin_folder(const char *root, const char *sub, int create, char out[static PIN_PATH_MAX]);
 
+/* Whether pins can be below root: it, or the nearest folder above it that there is, is on a bpffs.
+ * 0, or -errno with how to mend it in mend: -ENOTSUP where it is on another file system. Logs
+ * nothing. */
+int pin_check(const char *root, char *mend, size_t size);
+
 /* Takes the exclusive lock of a pin folder, which whoever changes what is in it holds. wait: block
  * until it is free, else -EBUSY. Returns a descriptor to close, or -errno, logged but for -EBUSY.
  */

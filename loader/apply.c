@@ -250,8 +250,8 @@ static void collect_garbage(const struct change *change)
 	for (__u32 i = 0; i < MPLB_MAX_POOLS; i++)
 		if (!change->places.next.table[i] && pools[i].name[0])
 			keys[n++] = i;
-	/* One may wait until its place is taken, or there are two: freeing it is the longest part of
-	 * a small change. */
+	/* One may wait until its place is taken, or there are two: freeing it is the longest part
+	 * of a small change. */
 	if (n > 1) {
 		for (__u32 i = 0; i < n; i++)
 			pools[keys[i]] = (struct mplb_pool_info){ 0 };

@@ -26,8 +26,8 @@ enum order_verb { ORDER_DRAIN, ORDER_UNDRAIN, ORDER_WEIGHT, ORDER_UNWEIGHT, ORDE
 
 struct order {
 	enum order_verb verb;
-	const char *name; /* backend: NAME or POOL/NAME; ORDER_SETTLE: pool, NULL for all */
 	__u32 weight; /* ORDER_WEIGHT */
+	const char *name; /* backend: NAME or POOL/NAME; ORDER_SETTLE: pool, NULL for all */
 };
 
 /* What health checks say of a member. */

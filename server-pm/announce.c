@@ -16,6 +16,8 @@ size_t announce_list(const struct server_config *config, bool ipv6, struct annou
 
 	for (size_t i = 0; i < config->dedicated.n && n < MPTCP_PM_MAX_ENDPOINTS; i++)
 		out[n++] = (struct announced){ .addr = config->dedicated.ip[i] };
+	if (config->guard.prefix.family && n < MPTCP_PM_MAX_ENDPOINTS)
+		out[n++] = (struct announced){ .addr = config->guard.prefix, .prefix = true };
 	if (!config->join_port)
 		return n;
 	for (size_t i = 0; i < config->vips.n && n < MPTCP_PM_MAX_ENDPOINTS; i++)

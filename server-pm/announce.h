@@ -6,10 +6,11 @@
 #include "config.h"
 
 /* What clients are told to join (ADD_ADDR): the dedicated addresses, in the order of the config,
- * and behind them, with join_port, each VIP with that port. */
+ * the prefix of per_connection, and behind them, with join_port, each VIP with that port. */
 struct announced {
 	struct ip addr;
 	__u16 port; /* host byte order; 0: that of the connection */
+	bool prefix; /* addr is a prefix, in which each connection has its own address */
 };
 
 /*

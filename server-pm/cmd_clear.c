@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include "cmd.h"
+#include "guard_maps.h"
 #include "keep.h"
 #include "lib/log.h"
 
@@ -23,6 +24,7 @@ static int clear_state(struct server_state *state, const char *pin_dir)
 	err = server_state_claim_netns(state);
 	err = err ? err : machine_open(&machine);
 	err = err ? err : keeper_take_back(&place, NULL, 0, false);
+	err = err ? err : guard_maps_remove(state);
 	err = err ? err : server_state_remove(state);
 	machine_close(&machine);
 	return err;

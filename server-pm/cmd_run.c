@@ -108,6 +108,8 @@ static void run_measure(void *ctx, struct metrics_source *out)
 {
 	struct run *r = ctx;
 
+	out->state = r->state;
+	out->guard = r->guard;
 	if (r->userspace) {
 		out->pm = userspace_stats(r->userspace);
 		out->listeners = userspace_listeners(r->userspace);
@@ -187,11 +189,37 @@ static bool run_leaves_endpoints(struct run *r)
 /* Programs that another version has left on the device give way to this one's. */
 static int run_upgrade(struct run *r)
 {
+	const struct server_guard_config *guard = &r->config->guard;
 	const char *device = r->config->device;
-	int err = server_decap_upgrade(r->state, device);
+	int err = 0;
 
-	err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_PASS_ON);
-	return err ? err : server_tc_upgrade(r->state, device, SERVER_TC_MSS);
+	if (device) {
+		err = server_decap_upgrade(r->state, device);
+		err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_PASS_ON);
+		err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_MSS);
+	}
+	for (size_t i = 0; !err && i < guard->n_devices; i++)
+		err = server_tc_upgrade(r->state, guard->device[i], SERVER_TC_GUARD);
+	return err;
+}
+
+/* Before the program is put in place, and after it is taken back. */
+static int run_set_guard(struct run *r)
+{
+	int err;
+
+	if (!r->config->guard.on) {
+		guard_free(r->guard);
+		r->guard = NULL;
+		return guard_maps_remove(r->state);
+	}
+	if (r->guard)
+		err = guard_change(r->guard, r->config);
+	else
+		err = guard_new(r->base, r->state, r->config, &r->guard);
+	if (!err)
+		r->addresses = *guard_settings(r->guard);
+	return err;
 }
 
 int run_set_up(struct run *r)
@@ -220,9 +248,11 @@ int run_set_up(struct run *r)
 	first = keeper_take_back(&k->place, k->item, k->n, run_leaves_endpoints(r));
 	err = server_decap_fill(r->state, r->config);
 	first = first ? first : err;
+	err = run_set_guard(r);
+	first = first ? first : err;
 	err = keeper_pass(k);
 	first = first ? first : err;
-	if (!first && r->config->device)
+	if (!first)
 		first = run_upgrade(r);
 	if (!first && r->config->device)
 		log_info("device %s: decapsulating in %s mode", r->config->device,
@@ -236,11 +266,11 @@ static int run_begin(struct run *r, const char *pin_dir)
 	int err = 0;
 
 	if (r->config->manager == SERVER_MANAGER_USERSPACE)
-		err = userspace_new(r->base, r->config, &r->userspace);
+		err = userspace_new(r->base, r->config, &r->addresses, &r->userspace);
 	if (err)
 		return err;
 	/* `status` can do without. */
-	if (control_new(r->base, pin_dir, run_report, r, &r->control))
+	if (server_control_open(r->base, pin_dir, run_report, r, &r->control))
 		log_warn("no socket for `status`: it will not show counters");
 	if (r->userspace)
 		userspace_look(r->userspace, &r->machine);
@@ -255,9 +285,10 @@ static void free_event(struct event *event)
 
 static void run_free(struct run *r)
 {
-	control_free(r->control);
+	server_control_close(r->control);
 	metrics_free(r->metrics);
 	userspace_free(r->userspace);
+	guard_free(r->guard);
 	free_event(r->on_term);
 	free_event(r->on_int);
 	free_event(r->on_hup);

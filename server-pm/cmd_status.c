@@ -9,6 +9,7 @@
 #include "connections.h"
 #include "control.h"
 #include "decap.h"
+#include "guard.h"
 #include "item.h"
 #include "lib/log.h"
 #include "lib/out.h"
@@ -22,6 +23,11 @@ static const struct out_column item_columns[] = {
 static const struct out_column count_columns[] = {
 	{ "reason", "DECAPSULATION" }, { "packets", "PACKETS" }, { "bytes", "BYTES" },
 	{ "text", "MEANING" },	       { NULL, NULL },
+};
+
+static const struct out_column guard_columns[] = {
+	{ "reason", "GUARD" }, { "packets", "PACKETS" }, { "bytes", "BYTES" },
+	{ "text", "MEANING" }, { NULL, NULL },
 };
 
 static const struct out_column mib_columns[] = {
@@ -51,6 +57,20 @@ static const struct {
 	MPLB_SERVER_REASONS(X)
 #undef X
 };
+
+static const unsigned int guard_reasons[] = {
+#define X(number, NAME, name, action, text) number,
+	MPLB_GUARD_REASONS(X)
+#undef X
+};
+
+static bool is_guard(unsigned int reason)
+{
+	for (size_t i = 0; i < sizeof(guard_reasons) / sizeof(*guard_reasons); i++)
+		if (guard_reasons[i] == reason)
+			return true;
+	return false;
+}
 
 static json_t *item_json(const struct item_place *place, const struct mplb_server_item *item)
 {
@@ -95,14 +115,15 @@ static json_t *addresses_json(int fd)
 	return list;
 }
 
-static json_t *counts_json(const struct server_state *state)
+/* The guard's reasons, or all others. */
+static json_t *counts_json(const struct server_state *state, bool guard)
 {
 	json_t *rows = json_array();
 
 	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++) {
 		struct mplb_server_count count;
 
-		if (!server_decap_count(state, i, &count))
+		if (is_guard(i) == guard && !server_decap_count(state, i, &count))
 			json_array_append_new(
 				rows, json_pack("{s:s, s:I, s:I, s:s}", "reason", reasons[i].name,
 						"packets", (json_int_t)count.packets, "bytes",
@@ -124,8 +145,18 @@ static json_t *decapsulation_json(const struct server_state *state)
 				server_decap_mode(state, items[i].name), "balancers",
 				addresses_json(server_state_map(state, SERVER_MAP_BALANCERS)),
 				"vips", addresses_json(server_state_map(state, SERVER_MAP_VIPS)),
-				"counters", counts_json(state));
+				"counters", counts_json(state, false));
 	return json_null();
+}
+
+/* The guard that is configured, or null. */
+static json_t *guard_status_json(const struct server_state *state)
+{
+	json_t *guard = guard_json(state);
+
+	if (json_is_object(guard))
+		json_object_set_new(guard, "counters", counts_json(state, true));
+	return guard;
 }
 
 /* As the sockets say: it needs no server-pm that runs, and the kernel's path manager will do. */
@@ -153,15 +184,15 @@ static json_t *status_json(struct server_state *state, struct machine *machine, 
 {
 	const struct item_place place = { .machine = machine, .state = state };
 	bool running = state && server_state_is_locked(state);
-	json_t *daemon = running ? control_ask(pin_dir) : NULL;
+	json_t *daemon = running ? server_control_ask(pin_dir) : NULL;
 	json_t *userspace = json_incref(json_object_get(daemon, "userspace"));
 
 	json_decref(daemon);
-	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "pin_dir", pin_dir, "running",
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "pin_dir", pin_dir, "running",
 			 running, "items", state ? items_json(&place) : json_array(),
-			 "decapsulation", state ? decapsulation_json(state) : json_null(),
-			 "connections", live_json(), "userspace",
-			 userspace ? userspace : json_null(), "mptcp", mib_json());
+			 "decapsulation", state ? decapsulation_json(state) : json_null(), "guard",
+			 state ? guard_status_json(state) : json_null(), "connections", live_json(),
+			 "userspace", userspace ? userspace : json_null(), "mptcp", mib_json());
 }
 
 static long long count_of(const json_t *object, const char *key)
@@ -190,8 +221,26 @@ static void print_connections(const json_t *status)
 	out_table(json_object_get(userspace, "join_seconds"), join_columns);
 }
 
+static void print_guard(const json_t *guard)
+{
+	const char *on_stale = json_string_value(json_object_get(guard, "on_stale"));
+
+	printf("\nGuard: %" JSON_INTEGER_FORMAT " live connections known",
+	       json_integer_value(json_object_get(guard, "tokens")));
+	if (json_is_true(json_object_get(guard, "stale")))
+		printf("; nothing heard of server-pm for more than %llu s, so %s (guard_on_stale: "
+		       "%s)",
+		       MPLB_GUARD_STALE_NS / 1000000000,
+		       !strcmp(on_stale, "open") ? "any join gets in"
+						 : "joins to others do not get in",
+		       on_stale);
+	printf("\n\n");
+	out_table(json_object_get(guard, "counters"), guard_columns);
+}
+
 static void print_tables(const json_t *status)
 {
+	const json_t *guard = json_object_get(status, "guard");
 	json_t *decapsulation = json_object_get(status, "decapsulation");
 
 	printf("server-pm in %s: %s\n\n", json_string_value(json_object_get(status, "pin_dir")),
@@ -204,6 +253,8 @@ static void print_tables(const json_t *status)
 		printf("\n");
 		out_table(json_object_get(decapsulation, "counters"), count_columns);
 	}
+	if (json_is_object(guard))
+		print_guard(guard);
 	print_connections(status);
 	printf("\n");
 	out_table(json_object_get(status, "mptcp"), mib_columns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "config.h"
+#include "config_guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #define DEVICE_NAME_LEN (IFNAMSIZ - 1)
 #define MIN_MTU		576
 #define MAX_MTU		65535
+#define MAX_DEVICES	64
 #define MAX_DEDICATED	64 /* far above what the kernel takes, so that the answer says why */
 
 /* The file as libcyaml loads it. */
@@ -37,6 +39,7 @@ struct file_config {
 	uint32_t *join_port;
 	struct file_decapsulate *decapsulate;
 	struct file_metrics *metrics;
+	struct file_guard guard;
 };
 
 static const cyaml_strval_t modes[] = { { "auto", SERVER_MODE_AUTO },
@@ -62,6 +65,14 @@ static const cyaml_schema_value_t address_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, IP_STRLEN),
 };
 
+static const cyaml_schema_value_t device_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, DEVICE_NAME_LEN),
+};
+
+static const cyaml_schema_value_t allow_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, MAX_WORD),
+};
+
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_SEQUENCE("vips", CYAML_FLAG_POINTER, struct file_config, vips, &address_schema,
 			     1, MPLB_MAX_SERVER_VIPS),
@@ -80,6 +91,17 @@ static const cyaml_schema_field_t config_fields[] = {
 			     struct file_config, balancers, &address_schema, 0, MPLB_MAX_BALANCERS),
 	CYAML_FIELD_MAPPING_PTR("metrics", CYAML_FLAG_OPTIONAL, struct file_config, metrics,
 				metrics_fields),
+	CYAML_FIELD_STRING_PTR("guard", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			       struct file_config, guard.guard, 1, MAX_WORD),
+	CYAML_FIELD_STRING_PTR("guard_on_stale", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			       struct file_config, guard.on_stale, 1, MAX_WORD),
+	CYAML_FIELD_SEQUENCE("guard_devices", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct file_config, guard.devices, &device_schema, 0, MAX_DEVICES),
+	CYAML_FIELD_SEQUENCE("guard_allow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct file_config, guard.allow, &allow_schema, 0,
+			     MPLB_GUARD_MAX_ALLOW / 2),
+	CYAML_FIELD_STRING_PTR("per_connection", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			       struct file_config, guard.per_connection, 1, IP_STRLEN + 4),
 	CYAML_FIELD_END,
 };
 
@@ -106,7 +128,8 @@ int server_mode_parse(const char *name, enum server_mode *out)
 /* The addresses that clients may be told to join. */
 static size_t announced(const struct server_config *config)
 {
-	return config->dedicated.n + (config->join_port ? config->vips.n : 0);
+	return config->dedicated.n + (config->guard.prefix.family ? 1 : 0) +
+	       (config->join_port ? config->vips.n : 0);
 }
 
 size_t server_config_endpoints(const struct server_config *config)
@@ -342,6 +365,7 @@ static int read_config(struct server_config *c)
 			     "a dedicated address is this backend's own: remove it from one");
 	err |= check_overlap(c, "balancers", file->balancers, file->balancers_count,
 			     "give the address that the balancer sends from");
+	err |= server_config_read_guard(c, &file->guard);
 	err |= check_endpoints(c);
 	return err ? -EINVAL : 0;
 }
@@ -371,6 +395,8 @@ void server_config_free(struct server_config *config)
 	free(config->vips.ip);
 	free(config->dedicated.ip);
 	free(config->balancers.ip);
+	free(config->guard.device);
+	free(config->guard.allow);
 	conf_free(config->conf);
 	free(config);
 }

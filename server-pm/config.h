@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include "lib/conf.h"
 #include "lib/ip.h"
+#include "mplb/guard.h"
 
 /* A backend's config file, validated: addresses parsed, defaults in place. */
 
@@ -38,6 +39,17 @@ struct server_addresses {
 	size_t n;
 };
 
+/* The guard of the dedicated addresses. */
+struct server_guard_config {
+	bool on;
+	bool closed; /* when server-pm does not run, joins need a token that was known */
+	const char **device; /* where it is attached: none without the guard */
+	size_t n_devices;
+	struct mplb_guard_allow *allow; /* `icmp` is both of its protocols */
+	size_t n_allow;
+	struct ip prefix; /* of an address per connection, 64 bits; family 0: there are none */
+};
+
 struct server_config {
 	struct conf *conf; /* for conf_error() about what turns out wrong later */
 	struct server_addresses vips;
@@ -49,6 +61,7 @@ struct server_config {
 	enum server_initial initial;
 	struct ip metrics; /* where metrics are served; family 0: nowhere */
 	unsigned int metrics_port; /* host byte order */
+	struct server_guard_config guard;
 	const char *device; /* NULL: no decapsulation */
 	enum server_mode mode;
 	int mtu; /* of the path from the balancers, bytes; or one of SERVER_MTU_* */

@@ -2,141 +2,83 @@
 #include "control.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <event2/event.h>
+#include "lib/control.h"
+#include "lib/log.h"
 
-#define ANSWER_TIME 2 /* s */
+#define ANSWER_MS 2000
 
-struct control {
-	int fd;
-	struct event *event;
+struct server_control {
+	struct control *socket;
 	json_t *(*report)(void *ctx);
 	void *ctx;
 };
 
-/* Abstract names hold 107 bytes; a folder's may be longer, and is cut from the front. */
-static socklen_t name_of(const char *pin_dir, struct sockaddr_un *out)
-{
-	static const char prefix[] = "mplb-server-pm:";
-	size_t room = sizeof(out->sun_path) - 1 - sizeof(prefix), len = strlen(pin_dir);
-	int n;
+#define NAME_MAX_LEN sizeof(((struct sockaddr_un *)0)->sun_path)
 
-	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(out->sun_path + 1, sizeof(out->sun_path) - 1, "%s%s", prefix,
-		     pin_dir + (len > room ? len - room : 0));
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+/* A folder's path may be longer than a name, and is cut from the front. */
+static void name_of(const char *pin_dir, char out[static NAME_MAX_LEN])
+{
+	static const char prefix[] = "@mplb-server-pm:";
+	size_t room = NAME_MAX_LEN - sizeof(prefix), len = strlen(pin_dir);
+
+	snprintf(out, NAME_MAX_LEN, "%s%s", prefix, pin_dir + (len > room ? len - room : 0));
 }
 
-static bool may_ask(int fd)
+static void on_request(void *data, struct control_peer *peer, const json_t *request)
 {
-	struct ucred who;
-	socklen_t len = sizeof(who);
+	const struct server_control *c = data;
+	const char *name = json_string_value(json_object_get(request, "request"));
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) &&
-	       (who.uid == 0 || who.uid == geteuid());
+	control_answer(peer,
+		       name && !strcmp(name, "status")
+			       ? c->report(c->ctx)
+			       : json_pack("{s:s}", "error", "the one request is \"status\""));
 }
 
-/* An answer fits the socket's buffer, so that nobody can make the daemon wait. */
-static void on_ask(evutil_socket_t fd, short what, void *arg)
+int server_control_open(struct event_base *base, const char *pin_dir, json_t *(*report)(void *ctx),
+			void *ctx, struct server_control **out)
 {
-	struct control *c = arg;
-	int one = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	json_t *report;
-	char *text;
-
-	(void)what;
-	if (one < 0)
-		return;
-	if (may_ask(one)) {
-		report = c->report(c->ctx);
-		text = json_dumps(report, JSON_COMPACT);
-		if (text && send(one, text, strlen(text), MSG_NOSIGNAL) < 0)
-			shutdown(one, SHUT_RDWR);
-		free(text);
-		json_decref(report);
-	}
-	close(one);
-}
-
-int control_new(struct event_base *base, const char *pin_dir, json_t *(*report)(void *ctx),
-		void *ctx, struct control **out)
-{
-	struct control *c = calloc(1, sizeof(*c));
-	struct sockaddr_un name;
-	socklen_t len = name_of(pin_dir, &name);
+	char name[NAME_MAX_LEN];
+	struct server_control *c = calloc(1, sizeof(*c));
+	const struct control_env env = {
+		.base = base, .address = name, .request = on_request, .data = c
+	};
 	int err;
 
 	if (!c)
-		return -ENOMEM;
+		return log_err_r(-ENOMEM, "out of memory; free some");
 	c->report = report;
 	c->ctx = ctx;
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0 || bind(c->fd, (void *)&name, len) || listen(c->fd, 8)) {
-		err = -errno;
-		control_free(c);
+	name_of(pin_dir, name);
+	err = control_open(&env, &c->socket);
+	if (err) {
+		free(c);
 		return err;
-	}
-	c->event = event_new(base, c->fd, EV_READ | EV_PERSIST, on_ask, c);
-	if (!c->event || event_add(c->event, NULL)) {
-		control_free(c);
-		return -ENOMEM;
 	}
 	*out = c;
 	return 0;
 }
 
-void control_free(struct control *control)
+void server_control_close(struct server_control *c)
 {
-	if (!control)
+	if (!c)
 		return;
-	if (control->event)
-		event_free(control->event);
-	if (control->fd >= 0)
-		close(control->fd);
-	free(control);
+	control_close(c->socket);
+	free(c);
 }
 
-/* Reads up to the end. malloc'ed, or NULL. */
-static char *read_all(int fd)
+json_t *server_control_ask(const char *pin_dir)
 {
-	size_t size = 1 << 16, len = 0;
-	char *text = malloc(size);
-	ssize_t got;
+	char name[NAME_MAX_LEN];
+	json_t *request = json_pack("{s:s}", "request", "status"), *answer = NULL;
+	int err;
 
-	while (text && len + 1 < size && (got = recv(fd, text + len, size - len - 1, 0)) > 0)
-		len += (size_t)got;
-	if (text)
-		text[len] = '\0';
-	return text;
-}
-
-json_t *control_ask(const char *pin_dir)
-{
-	const struct timeval wait = { .tv_sec = ANSWER_TIME };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un name;
-	socklen_t len = name_of(pin_dir, &name);
-	json_t *answer = NULL;
-	char *text;
-
-	if (fd < 0)
-		return NULL;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	/* Anybody may take an abstract name: only what root or we ourselves say counts. */
-	if (!connect(fd, (void *)&name, len) && may_ask(fd)) {
-		text = read_all(fd);
-		answer = text ? json_loads(text, 0, NULL) : NULL;
-		free(text);
-	}
-	close(fd);
-	return answer;
+	name_of(pin_dir, name);
+	err = control_ask(name, request, ANSWER_MS, &answer);
+	json_decref(request);
+	return err ? NULL : answer;
 }

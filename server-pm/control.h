@@ -5,19 +5,19 @@
 #include <jansson.h>
 
 /*
- * What a running server-pm tells `status`: a Unix socket in the abstract namespace, which is the
- * network namespace's, named after the pin folder. It hands whoever connects, and is root or the
- * daemon's own user, a JSON object, and closes.
+ * What a running server-pm tells `status`: a control socket (lib/control.h) in the abstract
+ * namespace, which is the network namespace's, named after the pin folder. It answers {"request":
+ * "status"}.
  */
 struct event_base;
-struct control;
+struct server_control;
 
-/* report makes the object, to be decref'ed. 0 with *out to be freed, or -errno. */
-int control_new(struct event_base *base, const char *pin_dir, json_t *(*report)(void *ctx),
-		void *ctx, struct control **out);
-void control_free(struct control *control);
+/* report makes the answer, to be decref'ed. 0 with *out to be closed, or -errno, logged. */
+int server_control_open(struct event_base *base, const char *pin_dir, json_t *(*report)(void *ctx),
+			void *ctx, struct server_control **out);
+void server_control_close(struct server_control *control);
 
-/* Asks: the object, to be decref'ed, or NULL where nobody answers. */
-json_t *control_ask(const char *pin_dir);
+/* Asks: the answer, to be decref'ed, or NULL where nobody answers. */
+json_t *server_control_ask(const char *pin_dir);
 
 #endif

@@ -21,6 +21,10 @@ int server_decap_compare(const struct server_state *state, enum server_map map,
 /* Bytes that balancers of this config put in front of a packet, at most. */
 int server_decap_overhead(const struct server_config *config);
 
+/* Makes a map of addresses hold those of the list (NULL: none) and nothing else. what: in a
+ * message. 0 or -errno, logged. */
+int server_map_fill(int fd, const char *what, const struct server_addresses *list);
+
 /* 1 where our program is on the device, 0 where not, -ENODEV, or -errno. */
 int server_decap_look(const struct server_state *state, const char *device);
 

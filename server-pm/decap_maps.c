@@ -42,7 +42,7 @@ static void fill_prune(int fd, const struct server_addresses *list)
 	}
 }
 
-static int fill_map(int fd, const char *what, const struct server_addresses *list)
+int server_map_fill(int fd, const char *what, const struct server_addresses *list)
 {
 	struct mplb_server_addr key;
 	__u8 one = 1;
@@ -83,12 +83,12 @@ static int fill_settings(int fd, const struct server_config *config)
 int server_decap_fill(const struct server_state *state, const struct server_config *config)
 {
 	bool want = config->device;
-	int err = fill_map(server_state_map(state, SERVER_MAP_VIPS), "VIPs",
-			   want ? &config->vips : NULL);
+	int err = server_map_fill(server_state_map(state, SERVER_MAP_VIPS), "VIPs",
+				  want ? &config->vips : NULL);
 
 	err = err ? err
-		  : fill_map(server_state_map(state, SERVER_MAP_BALANCERS), "balancers",
-			     want ? &config->balancers : NULL);
+		  : server_map_fill(server_state_map(state, SERVER_MAP_BALANCERS), "balancers",
+				    want ? &config->balancers : NULL);
 	return err ? err : fill_settings(server_state_map(state, SERVER_MAP_SETTINGS), config);
 }
 

@@ -61,6 +61,13 @@
 	X(MSS_MISSING, "mss_missing", FAULT)				\
 	X(BALANCERS_DIFFER, "balancers_differ", FAULT)			\
 	X(VIPS_DIFFER, "vips_differ", FAULT)				\
+	X(GUARD_MISSING, "guard_missing", FAULT)			\
+	X(ROUTE_MISSING, "route_missing", FAULT)			\
+	/* the guard */							\
+	X(GUARD_DEVICE, "guard_device", BLOCKER)			\
+	X(GUARD_LINK, "guard_link", BLOCKER)				\
+	X(GUARD_OTHER_DEVICE, "guard_other_device", WARNING)		\
+	X(GUARD_CUTS_OFF, "guard_cuts_off", WARNING)			\
 	/* others on this machine */					\
 	X(OTHER_MANAGER, "other_manager", FAULT)			\
 	X(NO_LISTENER, "no_listener", FAULT)				\
@@ -117,6 +124,8 @@ void doctor_endpoints(struct examination *x);
 void doctor_daemon(struct examination *x);
 void doctor_kept(struct examination *x);
 void doctor_maps(struct examination *x);
+/* doctor_guard.c */
+void doctor_guard(struct examination *x);
 /* doctor_service.c */
 void doctor_other_manager(struct examination *x);
 void doctor_services(struct examination *x);

@@ -155,7 +155,7 @@ void doctor_daemon(struct examination *x)
 				  "back what is removed");
 		return;
 	}
-	answer = control_ask(x->pin_dir);
+	answer = server_control_ask(x->pin_dir);
 	if (!answer)
 		doctor_found(x, DOCTOR_NOT_ANSWERING,
 			     doctor_advice(x, "systemctl restart server-pm; connections go on"),
@@ -189,6 +189,10 @@ static enum doctor_finding finding_of(const struct mplb_server_item *item)
 		return DOCTOR_MSS_MISSING;
 	case MPLB_SERVER_XDP:
 		return DOCTOR_DECAPSULATION_MISSING;
+	case MPLB_SERVER_GUARD:
+		return DOCTOR_GUARD_MISSING;
+	case MPLB_SERVER_ROUTE:
+		return DOCTOR_ROUTE_MISSING;
 	}
 	for (size_t i = 0; i < sizeof(sysctls) / sizeof(*sysctls); i++)
 		if (!strncmp(item->name, sysctls[i].part, strlen(sysctls[i].part)))
@@ -218,6 +222,10 @@ static const char *effect_of(enum doctor_finding finding)
 		return "the balancers' packets are not taken out of the tunnel";
 	case DOCTOR_PASS_ON_MISSING:
 		return "packets of connections that another backend has are lost";
+	case DOCTOR_GUARD_MISSING:
+		return "dedicated addresses are open to everything";
+	case DOCTOR_ROUTE_MISSING:
+		return "the kernel does not take packets to connections' addresses";
 	default:
 		return "full segments from clients do not fit the tunnel";
 	}
@@ -235,6 +243,9 @@ static const char *mend_of(struct examination *x, const struct mplb_server_item 
 		return doctor_command(x, "ip mptcp limits set %s %s", item->name, item->value);
 	case MPLB_SERVER_ADDRESS:
 		return doctor_command(x, "ip address add %s dev %s", ip_format(&ip, text),
+				      item->name);
+	case MPLB_SERVER_ROUTE:
+		return doctor_command(x, "ip -6 route add local %s/64 dev %s", ip_format(&ip, text),
 				      item->name);
 	case MPLB_SERVER_ENDPOINT:
 		if (machine_endpoint(&x->machine, &ip, item->port))

@@ -2,12 +2,13 @@
 /* The doctor on the kernel and on our rights. */
 #include "doctor_exam.h"
 
-#include <limits.h>
+#include <errno.h>
+#include <string.h>
 
 #include <linux/capability.h>
 #include "item_sysctl.h"
+#include "lib/pin.h"
 #include "lib/sysctl.h"
-#include "pins.h"
 
 void doctor_rights(struct examination *x)
 {
@@ -21,19 +22,25 @@ void doctor_rights(struct examination *x)
 			     "no right to make BPF maps (CAP_BPF)");
 	/* BPF_PROG_GET_FD_BY_ID and BPF_MAP_GET_FD_BY_ID are for nobody less
 	 * (kernel/bpf/syscall.c). */
-	if (x->config->device && !(caps & 1ULL << CAP_SYS_ADMIN))
+	if ((x->config->device || x->config->guard.on) && !(caps & 1ULL << CAP_SYS_ADMIN))
 		doctor_found(x, DOCTOR_RIGHTS, doctor_advice(x, "run as root"),
 			     "no right to find the programs on a device (CAP_SYS_ADMIN), which "
-			     "decapsulate needs");
+			     "%s needs",
+			     x->config->device ? "decapsulate" : "the guard");
 }
 
 void doctor_pins(struct examination *x)
 {
-	char mend[PATH_MAX + 64];
+	char mend[2 * PIN_PATH_MAX + 64];
+	int err = pin_check(x->pin_dir, mend, sizeof(mend));
 
-	if (server_pins_check(x->pin_dir, mend, sizeof(mend)))
-		doctor_found(x, DOCTOR_PINS, doctor_advice(x, "%s", mend),
-			     "pin folder %s is not on a BPF file system", x->pin_dir);
+	if (err)
+		doctor_found(x, DOCTOR_PINS,
+			     err == -ENOTSUP ? doctor_command(x, "%s", mend)
+					     : doctor_advice(x, "%s", mend),
+			     "pin folder %s %s%s", x->pin_dir,
+			     err == -ENOTSUP ? "is not on a BPF file system" : "cannot be used: ",
+			     err == -ENOTSUP ? "" : strerror(-err));
 }
 
 void doctor_mptcp(struct examination *x)

@@ -9,6 +9,7 @@
 
 #include <linux/mptcp.h>
 #include "decap.h"
+#include "item_route.h"
 #include "item_sysctl.h"
 #include "lib/log.h"
 #include "lib/sysctl.h"
@@ -259,12 +260,26 @@ static int xdp_take(const struct item_place *place, const struct mplb_server_ite
 
 /* ---- the tc programs ---- */
 
-/* What the item says was there before: the qdisc that both programs hang on. */
+/* What the item says was there before: the qdisc that the programs hang on. */
 #define QDISC_OURS "no clsact"
 
 static enum server_tc tc_of(const struct mplb_server_item *item)
 {
+	if (item->kind == MPLB_SERVER_GUARD)
+		return SERVER_TC_GUARD;
 	return item->kind == MPLB_SERVER_PASS_ON ? SERVER_TC_PASS_ON : SERVER_TC_MSS;
+}
+
+/* The qdisc is there for an item of ours on the device: which is taken back last, nobody knows. */
+static bool qdisc_is_ours(const struct server_state *state, const char *device)
+{
+	const struct mplb_server_item *items;
+	size_t n = server_state_items(state, &items);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(items[i].name, device) && !strcmp(items[i].before, QDISC_OURS))
+			return true;
+	return false;
 }
 
 /* Another's program in our place is in the way: putting ours there says so, and does not. */
@@ -279,8 +294,11 @@ static void tc_remember(const struct item_place *place, struct mplb_server_item 
 {
 	char kind[SERVER_TC_QDISC_LEN];
 
-	if (!server_tc_qdisc(place->machine->route, item->name, kind))
-		snprintf(item->before, sizeof(item->before), "%s", *kind ? kind : QDISC_OURS);
+	if (server_tc_qdisc(place->machine->route, item->name, kind))
+		return;
+	if (!*kind || qdisc_is_ours(place->state, item->name))
+		snprintf(kind, sizeof(kind), "%s", QDISC_OURS);
+	snprintf(item->before, sizeof(item->before), "%s", kind);
 }
 
 static int tc_put(const struct item_place *place, const struct mplb_server_item *item)
@@ -295,6 +313,23 @@ static int tc_take(const struct item_place *place, const struct mplb_server_item
 	if (err || strcmp(item->before, QDISC_OURS) != 0)
 		return err;
 	return server_tc_remove_qdisc(place->machine->route, item->name);
+}
+
+/* ---- the route of the connections' addresses ---- */
+
+static int route_look(const struct item_place *place, const struct mplb_server_item *item)
+{
+	return item_route_look(place->machine->route, item);
+}
+
+static int route_put(const struct item_place *place, const struct mplb_server_item *item)
+{
+	return item_route_put(place->machine->route, item);
+}
+
+static int route_take(const struct item_place *place, const struct mplb_server_item *item)
+{
+	return item_route_take(place->machine->route, item);
 }
 
 static void remember_nothing(const struct item_place *place, struct mplb_server_item *item)
@@ -335,6 +370,8 @@ static const struct item_ops {
 	[MPLB_SERVER_PASS_ON] = { "second chance", tc_look, tc_remember, tc_put, tc_take },
 	[MPLB_SERVER_MSS] = { "VIPs' MSS", tc_look, tc_remember, tc_put, tc_take },
 	[MPLB_SERVER_XDP] = { "decapsulation", xdp_look, remember_nothing, xdp_put, xdp_take },
+	[MPLB_SERVER_GUARD] = { "guard", tc_look, tc_remember, tc_put, tc_take },
+	[MPLB_SERVER_ROUTE] = { "route", route_look, remember_nothing, route_put, route_take },
 };
 
 int item_look(const struct item_place *place, const struct mplb_server_item *item)

@@ -148,6 +148,7 @@ int metrics_write(const struct metrics_source *source, struct evbuffer *out)
 	write_gauges(source, out);
 	if (source->pm)
 		write_stats(source->pm, out);
+	metrics_write_packets(source, out);
 	write_mib(out);
 	return 0;
 }

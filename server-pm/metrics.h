@@ -6,8 +6,13 @@
 #include "lib/ip.h"
 #include "pm_engine.h"
 
+struct guard;
+struct server_state;
+
 /* What a backend's metrics are made of. */
 struct metrics_source {
+	const struct server_state *state; /* NULL: no packets are counted */
+	const struct guard *guard; /* NULL: there is none */
 	const struct pm_stats *pm; /* NULL where the kernel manages the paths */
 	struct connection_counts connections;
 	size_t listeners; /* opened for joins */
@@ -20,6 +25,9 @@ struct metrics;
 
 /* Writes them in Prometheus' text format (version 0.0.4). 0 or -ENOMEM. */
 int metrics_write(const struct metrics_source *source, struct evbuffer *out);
+
+/* Those of them that the programs count. */
+void metrics_write_packets(const struct metrics_source *source, struct evbuffer *out);
 
 /* What only the daemon knows as JSON, for `status`: {"join_listeners", "userspace": {...} or null}.
  */

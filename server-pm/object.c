@@ -11,9 +11,10 @@
 #include "bpf/server.skel.h"
 #include "lib/log.h"
 
-#define MAX_PROG_MAPS 16 /* of a program that may be ours: ours have at most four */
+#define MAX_PROG_MAPS 16 /* of a program that may be ours: ours have fewer */
+#define GUARD_PREFIX  "guard_" /* of the names of maps that the guard alone uses */
 
-static int set_up_maps(struct bpf_object *object, const char *folder)
+static int set_up_maps(struct bpf_object *object, const char *folder, bool guard)
 {
 	struct bpf_map *map;
 	char path[PATH_MAX];
@@ -22,6 +23,8 @@ static int set_up_maps(struct bpf_object *object, const char *folder)
 	bpf_object__for_each_map (map, object) {
 		snprintf(path, sizeof(path), "%s/%s", folder, bpf_map__name(map));
 		err = err ? err : bpf_map__set_pin_path(map, path);
+		if (!guard && !strncmp(bpf_map__name(map), GUARD_PREFIX, strlen(GUARD_PREFIX)))
+			err = err ? err : bpf_map__set_autocreate(map, false);
 	}
 	return err;
 }
@@ -36,7 +39,9 @@ struct bpf_object *server_object_open(const char *folder, const char *program, i
 
 	bytes = server_bpf__elf_bytes(&size);
 	object = bpf_object__open_mem(bytes, size, &opts);
-	*err = object ? set_up_maps(object, folder) : -errno;
+	*err = object ? set_up_maps(object, folder,
+				    program && !strcmp(program, SERVER_GUARD_PROGRAM))
+		      : -errno;
 	if (!*err) {
 		bpf_object__for_each_program(each, object) bpf_program__set_autoload(
 			each, program && !strcmp(bpf_program__name(each), program));
@@ -85,18 +90,22 @@ static int prog_info(__u32 prog_id, struct bpf_prog_info *info)
 	return err;
 }
 
-/* Every program of ours looks into one of these two. */
+/* Every program of ours looks into one of the maps that the state has open. */
 bool server_object_is_ours(const struct server_state *state, __u32 prog_id)
 {
-	__u32 id[MAX_PROG_MAPS] = { 0 }, vips = map_id(server_state_map(state, SERVER_MAP_VIPS)),
-	      balancers = map_id(server_state_map(state, SERVER_MAP_BALANCERS));
-	struct bpf_prog_info info = { .nr_map_ids = MAX_PROG_MAPS, .map_ids = (__u64)(long)id };
+	struct bpf_prog_info info = { .nr_map_ids = MAX_PROG_MAPS };
+	__u32 id[MAX_PROG_MAPS] = { 0 };
 
-	if (!vips || !balancers || prog_info(prog_id, &info))
+	info.map_ids = (__u64)(long)id;
+	if (prog_info(prog_id, &info))
 		return false;
-	for (__u32 i = 0; i < info.nr_map_ids && i < MAX_PROG_MAPS; i++)
-		if (id[i] == vips || id[i] == balancers)
-			return true;
+	for (int map = 0; map < SERVER_MAP_MAX; map++) {
+		__u32 ours = map_id(server_state_map(state, (enum server_map)map));
+
+		for (__u32 i = 0; ours && i < info.nr_map_ids && i < MAX_PROG_MAPS; i++)
+			if (id[i] == ours)
+				return true;
+	}
 	return false;
 }
 

@@ -7,11 +7,12 @@
 #include <bpf/libbpf.h>
 #include "state.h"
 
-#define SERVER_PROGRAM "mplb_server" /* the XDP program */
+#define SERVER_PROGRAM	     "mplb_server" /* the XDP program */
+#define SERVER_GUARD_PROGRAM "mplb_guard"
 
 /* Opens the object of bpf/server.bpf.c so that loading it takes the maps pinned in the folder, and
- * pins there those that are missing; of its programs it loads the one named, or none (NULL). To be
- * closed by the caller. NULL with *err, logged. */
+ * pins there those that are missing, but the guard's with its program only; of its programs it
+ * loads the one named, or none (NULL). To be closed by the caller. NULL with *err, logged. */
 struct bpf_object *server_object_open(const char *folder, const char *program, int *err);
 
 /* The same, loaded: the program's descriptor, owned by *out; or -errno with *out NULL. */

@@ -9,10 +9,6 @@
 /* Writes PIN_DIR/v<MPLB_ABI>/server, or with up > 0 the folder that many levels above it. */
 void server_pins_path(const char *pin_dir, int up, char *buf, size_t size);
 
-/* 0 where pin_dir, or the nearest folder above it that exists, is on a bpffs. Else -ENOTSUP with
- * the command that mends it in mend. */
-int server_pins_check(const char *pin_dir, char *mend, size_t size);
-
 /* Makes the folders (mode 0700). 0, or -errno, logged. */
 int server_pins_make(const char *pin_dir);
 

@@ -110,6 +110,20 @@ static void plan_signal(struct plan *plan, const struct announced *address)
 	item->endpoint_flags = MPTCP_PM_ADDR_FLAG_SIGNAL;
 }
 
+/* The route behind the guard: without it, the whole prefix would be open for a moment. */
+static void plan_guard(struct plan *plan, const struct server_config *config)
+{
+	struct mplb_server_item *item;
+
+	for (size_t i = 0; i < config->guard.n_devices; i++)
+		plan_add(plan, MPLB_SERVER_GUARD, config->guard.device[i], "on ingress");
+	if (!config->guard.prefix.family)
+		return;
+	item = plan_add(plan, MPLB_SERVER_ROUTE, "lo", "/64 local on lo");
+	item->addr = config->guard.prefix.addr;
+	item->family = config->guard.prefix.family;
+}
+
 static void plan_endpoints(struct plan *plan, const struct server_config *config)
 {
 	struct announced list[MPTCP_PM_MAX_ENDPOINTS];
@@ -127,7 +141,7 @@ int item_plan(const struct server_config *config, struct mplb_server_item **out)
 {
 	/* Each VIP may be an address and two endpoints; a few sysctls, a limit, the decapsulation.
 	 */
-	size_t room = 3 * config->vips.n + config->dedicated.n + 16;
+	size_t room = 3 * config->vips.n + config->dedicated.n + config->guard.n_devices + 16;
 	struct plan plan = { .item = calloc(room, sizeof(*plan.item)) };
 
 	if (!plan.item)
@@ -139,6 +153,7 @@ int item_plan(const struct server_config *config, struct mplb_server_item **out)
 		plan_endpoints(&plan, config);
 	if (config->device)
 		plan_device(&plan, config);
+	plan_guard(&plan, config);
 	*out = plan.item;
 	return plan.n;
 }

@@ -22,6 +22,7 @@ enum {
 	STATE_ESTABLISHED = 1,
 	STATE_FIN_WAIT1 = 4,
 	STATE_FIN_WAIT2 = 5,
+	STATE_CLOSE = 7,
 	STATE_CLOSE_WAIT = 8,
 	STATE_LISTEN = 10
 };
@@ -161,19 +162,24 @@ static int read_listener_attr(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
-int pm_listener_parse(const struct nlmsghdr *nlh, struct pm_listener *out)
+static int parse_bound(const struct nlmsghdr *nlh, int state, struct pm_listener *out)
 {
 	const struct inet_diag_msg *msg = diag_msg(nlh);
 	struct pm_listener listener = { 0 };
 
 	if (!msg || mnl_attr_parse(nlh, sizeof(*msg), read_listener_attr, &listener) != MNL_CB_OK)
 		return -EINVAL;
-	if (msg->idiag_state != STATE_LISTEN)
+	if (msg->idiag_state != state)
 		return 0;
 	read_address(msg->idiag_family, msg->id.idiag_src, &listener.addr);
 	listener.port = ntohs(msg->id.idiag_sport);
 	*out = listener;
 	return 1;
+}
+
+int pm_listener_parse(const struct nlmsghdr *nlh, struct pm_listener *out)
+{
+	return parse_bound(nlh, STATE_LISTEN, out);
 }
 
 /* ---- questions ---- */
@@ -231,6 +237,7 @@ int pm_diag_subflows(struct nl *nl, pm_subflow_cb cb, void *data)
 struct listener_call {
 	pm_listener_cb cb;
 	void *data;
+	int state;
 };
 
 static int on_listener(const struct nlmsghdr *nlh, void *data)
@@ -238,23 +245,23 @@ static int on_listener(const struct nlmsghdr *nlh, void *data)
 	const struct listener_call *call = data;
 	struct pm_listener listener;
 
-	if (pm_listener_parse(nlh, &listener) == 1 && call->cb(&listener, call->data)) {
+	if (parse_bound(nlh, call->state, &listener) == 1 && call->cb(&listener, call->data)) {
 		errno = ECANCELED;
 		return MNL_CB_ERROR;
 	}
 	return MNL_CB_OK;
 }
 
-static int list_listeners(struct nl *nl, __u32 protocol, pm_listener_cb cb, void *data)
+static int list_bound(struct nl *nl, __u32 protocol, int state, pm_listener_cb cb, void *data)
 {
 	static const __u8 families[] = { AF_INET, AF_INET6 };
-	struct listener_call call = { cb, data };
+	struct listener_call call = { cb, data, state };
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(families); i++) {
 		struct nlmsghdr *nlh;
 
-		begin(nl, NLM_F_DUMP, families[i], 1u << STATE_LISTEN, &nlh);
+		begin(nl, NLM_F_DUMP, families[i], 1u << state, &nlh);
 		mnl_attr_put_u32(nlh, INET_DIAG_REQ_PROTOCOL, protocol);
 		err = nl_talk(nl, nlh, on_listener, &call);
 	}
@@ -263,12 +270,17 @@ static int list_listeners(struct nl *nl, __u32 protocol, pm_listener_cb cb, void
 
 int pm_diag_listeners(struct nl *nl, pm_listener_cb cb, void *data)
 {
-	return list_listeners(nl, IPPROTO_MPTCP, cb, data);
+	return list_bound(nl, IPPROTO_MPTCP, STATE_LISTEN, cb, data);
 }
 
 int pm_diag_tcp_listeners(struct nl *nl, pm_listener_cb cb, void *data)
 {
-	return list_listeners(nl, IPPROTO_TCP, cb, data);
+	return list_bound(nl, IPPROTO_TCP, STATE_LISTEN, cb, data);
+}
+
+int pm_diag_udp(struct nl *nl, pm_listener_cb cb, void *data)
+{
+	return list_bound(nl, IPPROTO_UDP, STATE_CLOSE, cb, data);
 }
 
 bool pm_listener_takes(const struct pm_listener *listener, const struct ip *addr)

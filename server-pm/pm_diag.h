@@ -41,6 +41,8 @@ typedef int (*pm_listener_cb)(const struct pm_listener *listener, void *data);
 int pm_diag_listeners(struct nl *nl, pm_listener_cb cb, void *data);
 /* Those of TCP, the ones that belong to MPTCP listeners among them. */
 int pm_diag_tcp_listeners(struct nl *nl, pm_listener_cb cb, void *data);
+/* Sockets of UDP that take datagrams from anyone. */
+int pm_diag_udp(struct nl *nl, pm_listener_cb cb, void *data);
 
 /* True where the listener takes connections to the address. */
 bool pm_listener_takes(const struct pm_listener *listener, const struct ip *addr);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include "guard_maps.h"
 #include "lib/log.h"
 #include "pm_flow.h"
 
@@ -32,6 +33,7 @@ struct ours {
 struct pm_listen {
 	struct event_base *base;
 	const struct server_config *config;
+	const struct mplb_guard *guard;
 	struct nl *nl;
 	struct ours ours[MAX_OURS];
 	size_t n_ours;
@@ -40,8 +42,8 @@ struct pm_listen {
 	bool blind; /* listeners could not be listed, which was logged */
 };
 
-int pm_listen_new(struct event_base *base, const struct server_config *config, struct nl *nl,
-		  struct pm_listen **out)
+int pm_listen_new(struct event_base *base, const struct server_config *config,
+		  const struct mplb_guard *guard, struct nl *nl, struct pm_listen **out)
 {
 	struct pm_listen *l = calloc(1, sizeof(*l));
 
@@ -49,6 +51,7 @@ int pm_listen_new(struct event_base *base, const struct server_config *config, s
 		return -ENOMEM;
 	l->base = base;
 	l->config = config;
+	l->guard = guard;
 	l->nl = nl;
 	*out = l;
 	return 0;
@@ -236,15 +239,26 @@ static void want(struct pm_listen *l, const struct ip *addr, __u16 port)
 		ours_open(l, addr, port);
 }
 
-/* What is wanted for the port of a listener on a VIP. */
+static void want_at(struct pm_listen *l, const struct ip *addr, __u16 port)
+{
+	if (pm_listen_wanted(l->there, l->n_there, &l->config->vips, addr, port))
+		want(l, addr, port);
+}
+
+/* What is wanted for the port of a listener on a VIP. One socket takes joins to all addresses of
+ * connections (bpf/guard.h): at the address of none. */
 static void want_dedicated(struct pm_listen *l, __u16 port)
 {
 	const struct server_addresses *dedicated = &l->config->dedicated;
+	const struct ip *prefix = &l->config->guard.prefix;
+	struct ip common;
 
 	for (size_t i = 0; i < dedicated->n; i++)
-		if (pm_listen_wanted(l->there, l->n_there, &l->config->vips, &dedicated->ip[i],
-				     port))
-			want(l, &dedicated->ip[i], port);
+		want_at(l, &dedicated->ip[i], port);
+	if (!prefix->family)
+		return;
+	guard_address(l->guard, prefix, 0, &common);
+	want_at(l, &common, port);
 }
 
 static void want_join_port(struct pm_listen *l)

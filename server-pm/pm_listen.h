@@ -18,8 +18,8 @@ struct event_base;
 struct pm_listen;
 
 /* 0 with *out to be freed, or -ENOMEM. nl is a NETLINK_SOCK_DIAG connection, and outlives it. */
-int pm_listen_new(struct event_base *base, const struct server_config *config, struct nl *nl,
-		  struct pm_listen **out);
+int pm_listen_new(struct event_base *base, const struct server_config *config,
+		  const struct mplb_guard *guard, struct nl *nl, struct pm_listen **out);
 void pm_listen_free(struct pm_listen *listen);
 
 /* Another config, which outlives it. */

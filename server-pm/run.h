@@ -3,6 +3,7 @@
 #define MPLB_SERVER_RUN_H
 
 #include "control.h"
+#include "guard.h"
 #include "keep.h"
 #include "metrics.h"
 #include "userspace.h"
@@ -21,11 +22,13 @@ struct run {
 	struct nl *diag; /* sockets */
 	struct event_base *base;
 	struct event *on_term, *on_int, *on_hup, *on_change, *on_time;
+	struct guard *guard; /* NULL: there is none */
+	struct mplb_guard addresses; /* the secret that connections' addresses are made with */
 	struct userspace *userspace; /* NULL: the kernel manages the paths */
 	struct connection_counts connections; /* when they were last counted */
 	__u64 count_again; /* not before; ms of CLOCK_MONOTONIC */
 	struct metrics *metrics; /* NULL: not served */
-	struct control *control;
+	struct server_control *control;
 };
 
 /* What the machine lacks for a config: faults are warned of and no obstacle, for an address or

@@ -13,6 +13,7 @@ struct next {
 	struct metrics *metrics;
 	bool keeps_metrics;
 	struct userspace *userspace; /* NULL: none, or that which runs */
+	struct guard *guard; /* the same */
 };
 
 static bool same_metrics(const struct server_config *a, const struct server_config *b)
@@ -34,13 +35,22 @@ static int prepare(struct run *r, struct next *next)
 	next->keeps_metrics = same_metrics(r->config, next->config);
 	if (!next->keeps_metrics)
 		err = run_serve(r, next->config, &next->metrics);
+	/* Nobody is guarded before the program is there; but the secret is. */
+	if (!err && !r->guard && next->config->guard.on)
+		err = guard_new(r->base, r->state, next->config, &next->guard);
+	if (next->guard)
+		r->addresses = *guard_settings(next->guard);
 	if (!err && !r->userspace && next->config->manager == SERVER_MANAGER_USERSPACE)
-		err = userspace_new(r->base, next->config, &next->userspace);
+		err = userspace_new(r->base, next->config, &r->addresses, &next->userspace);
 	return err;
 }
 
-static void discard(struct next *next)
+static void discard(struct run *r, struct next *next)
 {
+	if (next->guard) {
+		guard_free(next->guard);
+		guard_maps_remove(r->state);
+	}
 	metrics_free(next->metrics);
 	userspace_free(next->userspace);
 	server_config_free(next->config);
@@ -66,7 +76,7 @@ void run_reload(struct run *r)
 
 	notify("RELOADING=1");
 	if (prepare(r, &next)) {
-		discard(&next);
+		discard(r, &next);
 		log_error("%s: not reloaded; what runs goes on as it was", r->options->config);
 		notify("READY=1\nSTATUS=The config was not reloaded: see the log");
 		return;
@@ -74,11 +84,13 @@ void run_reload(struct run *r)
 	/* While the addresses that go are still there: RM_ADDR is sent from them, too. */
 	if (r->userspace && next.config->manager == SERVER_MANAGER_USERSPACE &&
 	    userspace_reload(r->userspace, next.config)) {
-		discard(&next);
+		discard(r, &next);
 		notify("READY=1");
 		return;
 	}
 	r->config = next.config;
+	if (next.guard)
+		r->guard = next.guard;
 	if (!next.keeps_metrics) {
 		metrics_free(r->metrics);
 		r->metrics = next.metrics;

@@ -16,17 +16,22 @@
 
 /* First, so that no other filter's verdict comes before ours; filters of one priority have handles
  * of their own, and ours is unlikely to be another's. */
-#define PRIORITY 1
-#define HANDLE	 0x6d706c62 /* "mplb" */
+#define PRIORITY     1
+#define HANDLE	     0x6d706c62 /* "mplb" */
+#define HANDLE_GUARD 0x6d706c63
 
 static const struct {
 	const char *program;
 	enum bpf_tc_attach_point point;
+	__u32 handle;
 	const char *what; /* in messages */
 	const char *side; /* of `tc filter` */
 } programs[] = {
-	[SERVER_TC_PASS_ON] = { "mplb_pass_on", BPF_TC_INGRESS, "second chance", "ingress" },
-	[SERVER_TC_MSS] = { "mplb_mss", BPF_TC_EGRESS, "MSS of the VIPs", "egress" },
+	[SERVER_TC_PASS_ON] = { "mplb_pass_on", BPF_TC_INGRESS, HANDLE, "second chance",
+				"ingress" },
+	[SERVER_TC_MSS] = { "mplb_mss", BPF_TC_EGRESS, HANDLE, "MSS of the VIPs", "egress" },
+	[SERVER_TC_GUARD] = { SERVER_GUARD_PROGRAM, BPF_TC_INGRESS, HANDLE_GUARD, "guard",
+			      "ingress" },
 };
 
 static struct bpf_tc_hook hook_of(const char *device, enum bpf_tc_attach_point point)
@@ -36,10 +41,10 @@ static struct bpf_tc_hook hook_of(const char *device, enum bpf_tc_attach_point p
 				     .attach_point = point };
 }
 
-static struct bpf_tc_opts opts_of(void)
+static struct bpf_tc_opts opts_of(enum server_tc which)
 {
 	return (struct bpf_tc_opts){ .sz = sizeof(struct bpf_tc_opts),
-				     .handle = HANDLE,
+				     .handle = programs[which].handle,
 				     .priority = PRIORITY };
 }
 
@@ -47,7 +52,7 @@ static struct bpf_tc_opts opts_of(void)
 static int find(const char *device, enum server_tc which, __u32 *id)
 {
 	struct bpf_tc_hook hook = hook_of(device, programs[which].point);
-	struct bpf_tc_opts opts = opts_of();
+	struct bpf_tc_opts opts = opts_of(which);
 	libbpf_print_fn_t was;
 	int err;
 
@@ -191,7 +196,7 @@ static int put(const struct server_state *state, const char *device, enum server
 	       __u32 old_id)
 {
 	struct bpf_tc_hook hook = hook_of(device, programs[which].point);
-	struct bpf_tc_opts opts = opts_of();
+	struct bpf_tc_opts opts = opts_of(which);
 	struct bpf_object *object;
 	int err;
 
@@ -228,8 +233,8 @@ int server_tc_attach(const struct server_state *state, struct nl *nl, const char
 		return log_err_r(-EBUSY,
 				 "device %s: another program has our place on %s, priority %d and "
 				 "handle 0x%x; give it another: tc filter show dev %s %s",
-				 device, programs[which].side, PRIORITY, HANDLE, device,
-				 programs[which].side);
+				 device, programs[which].side, PRIORITY, programs[which].handle,
+				 device, programs[which].side);
 	err = make_qdisc(nl, device);
 	if (err)
 		return err;
@@ -250,7 +255,7 @@ int server_tc_upgrade(const struct server_state *state, const char *device, enum
 int server_tc_detach(const struct server_state *state, const char *device, enum server_tc which)
 {
 	struct bpf_tc_hook hook = hook_of(device, programs[which].point);
-	struct bpf_tc_opts opts = opts_of();
+	struct bpf_tc_opts opts = opts_of(which);
 	int err = server_tc_look(state, device, which);
 
 	/* Another's program in our place is none of ours to take off. */
@@ -262,6 +267,6 @@ int server_tc_detach(const struct server_state *state, const char *device, enum 
 		log_error("device %s: the program for the %s cannot be detached: %s; tc filter del "
 			  "dev %s %s prio %d handle 0x%x bpf",
 			  device, programs[which].what, strerror(-err), device,
-			  programs[which].side, PRIORITY, HANDLE);
+			  programs[which].side, PRIORITY, programs[which].handle);
 	return err;
 }

@@ -6,13 +6,14 @@
 #include "state.h"
 
 /*
- * The tc programs on a device: sending on to a fallback (ingress), and the MSS that VIPs announce
- * (egress). Both are filters of the device's clsact qdisc, of a priority and handle of ours, beside
- * which others may have theirs.
+ * The tc programs on a device: sending on to a fallback (ingress), the MSS that VIPs announce
+ * (egress), and the guard of the dedicated addresses (ingress). All are filters of the device's
+ * clsact qdisc, of a priority and handles of ours, beside which others may have theirs.
  */
 enum server_tc {
 	SERVER_TC_PASS_ON,
 	SERVER_TC_MSS,
+	SERVER_TC_GUARD,
 };
 
 #define SERVER_TC_QDISC_LEN 16

@@ -11,6 +11,7 @@
 #include <linux/filter.h>
 #include <linux/genetlink.h>
 #include <linux/mptcp.h>
+#include "guard_maps.h"
 #include "lib/log.h"
 #include "lib/nl.h"
 #include "pm_command.h"
@@ -34,6 +35,7 @@
 
 struct userspace {
 	const struct server_config *config;
+	const struct mplb_guard *guard; /* for the secret of the connections' addresses */
 	struct nl *events, *commands, *diag;
 	int family;
 	struct pm_engine *engine;
@@ -71,12 +73,24 @@ static int said(struct userspace *u, __u32 token, const char *what, int err)
 	return err;
 }
 
+/* A prefix stands for the connection's own address in it. */
+static struct announced address_for(const struct userspace *u, __u32 token,
+				    const struct announced *address)
+{
+	struct announced own = *address;
+
+	if (address->prefix)
+		guard_address(u->guard, &address->addr, token, &own.addr);
+	return own;
+}
+
 static int do_announce(void *ctx, __u32 token, const struct announced *address, __u8 id)
 {
 	struct userspace *u = ctx;
+	struct announced own = address_for(u, token, address);
 
 	return said(u, token, "announcing",
-		    pm_command_announce(u->commands, u->family, token, address, id));
+		    pm_command_announce(u->commands, u->family, token, &own, id));
 }
 
 static int do_withdraw(void *ctx, __u32 token, __u8 id)
@@ -370,7 +384,7 @@ static int make_engine(struct userspace *u)
 
 static int watch(struct userspace *u, struct event_base *base)
 {
-	int err = pm_listen_new(base, u->config, u->diag, &u->listen);
+	int err = pm_listen_new(base, u->config, u->guard, u->diag, &u->listen);
 
 	u->on_events = event_new(base, nl_fd(u->events), EV_READ | EV_PERSIST, on_events, u);
 	u->on_tick = evtimer_new(base, on_tick, u);
@@ -381,7 +395,7 @@ static int watch(struct userspace *u, struct event_base *base)
 }
 
 int userspace_new(struct event_base *base, const struct server_config *config,
-		  struct userspace **out)
+		  const struct mplb_guard *guard, struct userspace **out)
 {
 	struct userspace *u = calloc(1, sizeof(*u));
 	const struct pm_stats *stats;
@@ -390,6 +404,7 @@ int userspace_new(struct event_base *base, const struct server_config *config,
 	if (!u)
 		return log_err_r(-ENOMEM, "out of memory; free some");
 	u->config = config;
+	u->guard = guard;
 	u->start = monotonic_us() / 1000;
 	u->told_of_listeners = machine_kernel_at_least(6, 2);
 	err = open_netlink(u);

@@ -14,9 +14,10 @@ struct event_base;
 struct userspace;
 
 /* Takes over the connections that live, and follows them and those to come on the base's loop. The
- * config outlives it. 0 with *out to be freed, or -errno, logged. */
+ * config outlives it, and so does guard: the guard's settings, with the secret of the connections'
+ * addresses, or NULL where there is no guard. 0 with *out to be freed, or -errno, logged. */
 int userspace_new(struct event_base *base, const struct server_config *config,
-		  struct userspace **out);
+		  const struct mplb_guard *guard, struct userspace **out);
 void userspace_free(struct userspace *u);
 
 /* Goes by another config: addresses that are left out are taken back from live connections, new

@@ -21,6 +21,42 @@ struct mplb_server_addr {
 _Static_assert(sizeof(struct mplb_server_addr) == 20, "a hash key has no implicit padding");
 
 /*
+ * What became of a packet to a dedicated address under `guard: on`; as MPLB_SERVER_REASONS. Packets
+ * to other addresses are not counted.
+ */
+#define MPLB_GUARD_REASONS(X)                                                                      \
+	X(26, GUARD_SOCKET, "guard_socket", PASS, "guard: the flow has a socket here")             \
+	X(27, GUARD_COOKIE, "guard_cookie", PASS,                                                  \
+	  "guard: the segment answers a SYN cookie of this host")                                  \
+	X(28, GUARD_JOIN, "guard_join", PASS, "guard: a join to a live connection")                \
+	X(29, GUARD_EARLY, "guard_early", PASS,                                                    \
+	  "guard: a join to a connection not known, one of the few let in each second")            \
+	X(30, GUARD_STALE, "guard_stale", PASS,                                                    \
+	  "guard: a join while server-pm does not run (guard_on_stale: open)")                     \
+	X(31, GUARD_ALLOWED, "guard_allowed", PASS, "guard: listed under guard_allow")             \
+	X(32, GUARD_ICMP, "guard_icmp", PASS, "guard: ICMP errors, answers, neighbour discovery")  \
+	X(33, GUARD_ANSWER, "guard_answer", PASS, "guard: UDP to a socket that has asked for it")  \
+	X(34, GUARD_FRAGMENT, "guard_fragment", PASS,                                              \
+	  "guard: a later fragment, not of TCP: nothing without the first one")                    \
+	X(35, GUARD_SYN, "guard_syn", DROP,                                                        \
+	  "guard: a SYN that is no join; list its port under guard_allow if it is wanted")         \
+	X(36, GUARD_TOKEN, "guard_token", DROP,                                                    \
+	  "guard: a join to a connection that this host does not have")                            \
+	X(37, GUARD_ADDRESS, "guard_address", DROP,                                                \
+	  "guard: a join to an address that was not made for its connection")                      \
+	X(38, GUARD_LISTENER, "guard_listener", DROP,                                              \
+	  "guard: a join to a port on which nobody listens with MPTCP")                            \
+	X(39, GUARD_UNKNOWN, "guard_unknown", DROP,                                                \
+	  "guard: TCP that opens nothing and has no socket here")                                  \
+	X(40, GUARD_REQUEST, "guard_request", DROP,                                                \
+	  "guard: an ICMP request; list icmp under guard_allow to have it answered")               \
+	X(41, GUARD_OTHER, "guard_other", DROP,                                                    \
+	  "guard: UDP nobody has asked for, or another protocol; see guard_allow")                 \
+	X(42, GUARD_TCP_FRAGMENT, "guard_tcp_fragment", DROP,                                      \
+	  "guard: a fragment of a TCP segment, which cannot be judged")                            \
+	X(43, GUARD_MALFORMED, "guard_malformed", DROP, "guard: headers cut off or malformed")
+
+/*
  * What became of a frame. A number is never given a second meaning.
  * X(number, NAME, "name", action, "what it means and what to do")
  *   action: PASS  the frame goes to the kernel's stack (decapsulated, or untouched)
@@ -71,7 +107,8 @@ _Static_assert(sizeof(struct mplb_server_addr) == 20, "a hash key has no implici
 	X(24, PASSED_ON, "passed_on", PASS,                                                        \
 	  "GUE: unknown here, sent on to the fallback (second chance)")                            \
 	X(25, MSS_LOWERED, "mss_lowered", PASS,                                                    \
-	  "sent, not received: a SYN/ACK of a VIP, its MSS lowered to fit the tunnel")
+	  "sent, not received: a SYN/ACK of a VIP, its MSS lowered to fit the tunnel")             \
+	MPLB_GUARD_REASONS(X)
 
 enum mplb_server_reason {
 #define X(number, NAME, name, action, text) MPLB_SERVER_R_##NAME = number,
@@ -97,7 +134,7 @@ struct mplb_server_settings {
 };
 _Static_assert(sizeof(struct mplb_server_settings) == 4, "no implicit padding");
 
-/* Kinds of things that server-pm sets, in the order in which it sets them. */
+/* Kinds of things that server-pm sets. It takes those with high numbers back first. */
 enum mplb_server_kind {
 	MPLB_SERVER_NONE = 0, /* an unused entry */
 	MPLB_SERVER_NETNS = 1, /* the network namespace that the other entries are about */
@@ -107,8 +144,11 @@ enum mplb_server_kind {
 	MPLB_SERVER_ENDPOINT = 5, /* of the MPTCP path manager */
 	MPLB_SERVER_PASS_ON = 6, /* the second chance on a device: tc ingress */
 	MPLB_SERVER_MSS = 7, /* the MSS announced by VIPs on a device: tc egress */
-	/* Last, and so taken back first: it relies on PASS_ON. */
+	/* Taken back before PASS_ON, on which it relies. */
 	MPLB_SERVER_XDP = 8, /* the decapsulation on a device */
+	MPLB_SERVER_GUARD = 9, /* of the dedicated addresses, on a device: tc ingress */
+	/* Behind the guard, so that there is no time in which it is open. */
+	MPLB_SERVER_ROUTE = 10, /* to this host: the prefix of the connections' addresses */
 	MPLB_SERVER_KIND_MAX
 };
 

@@ -83,8 +83,8 @@ static int run_program(const struct bpf_program *prog, const struct frame *in, s
 	return (int)opts.retval;
 }
 
-int server_rig_run(const struct server_rig *rig, const struct frame *in, struct frame *out,
-		   unsigned int *reason)
+static int run_counted(const struct server_rig *rig, const struct bpf_program *prog,
+		       const struct frame *in, struct frame *out, unsigned int *reason)
 {
 	struct mplb_server_count before[MPLB_SERVER_R_MAX];
 	int verdict;
@@ -92,7 +92,7 @@ int server_rig_run(const struct server_rig *rig, const struct frame *in, struct 
 	*reason = MPLB_SERVER_R_MAX;
 	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++)
 		before[i] = server_rig_count(rig, i);
-	verdict = run_program(rig->skel->progs.mplb_server, in, out);
+	verdict = run_program(prog, in, out);
 	for (unsigned int i = 0; i < MPLB_SERVER_R_MAX; i++) {
 		struct mplb_server_count now = server_rig_count(rig, i);
 
@@ -103,6 +103,21 @@ int server_rig_run(const struct server_rig *rig, const struct frame *in, struct 
 		cr_expect_eq(*reason, MPLB_SERVER_R_MAX, "two reasons counted");
 		*reason = i;
 	}
+	return verdict;
+}
+
+int server_rig_run(const struct server_rig *rig, const struct frame *in, struct frame *out,
+		   unsigned int *reason)
+{
+	return run_counted(rig, rig->skel->progs.mplb_server, in, out, reason);
+}
+
+int server_rig_guard(const struct server_rig *rig, const struct frame *in, unsigned int *reason)
+{
+	struct frame out;
+	int verdict = run_counted(rig, rig->skel->progs.mplb_guard, in, &out, reason);
+
+	cr_expect_eq(frame_diff(in, &out), -1, "the guard changed the frame");
 	return verdict;
 }
 

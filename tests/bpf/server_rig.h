@@ -42,6 +42,9 @@ struct mplb_server_count server_rig_count(const struct server_rig *rig, unsigned
 int server_rig_run(const struct server_rig *rig, const struct frame *in, struct frame *out,
 		   unsigned int *reason);
 
+/* The same with the guard. */
+int server_rig_guard(const struct server_rig *rig, const struct frame *in, unsigned int *reason);
+
 /* Runs a tc program; the verdict (TC_ACT_*). */
 int server_rig_pass_on(const struct server_rig *rig, const struct frame *in);
 int server_rig_mss(const struct server_rig *rig, const struct frame *in, struct frame *out);

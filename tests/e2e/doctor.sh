@@ -181,6 +181,23 @@ old_kernel() {
 	AS=()
 }
 
+# Under a config with a guard that server-pm does not run with yet.
+guard() {
+	local all='eth0, lan0, d0' on="\$aguard: on\\nguard_devices:"
+
+	planted guard_missing "" edit="$on [$all]"
+	planted guard_device "" edit="$on [$all, lan9]" with=guard_missing
+	planted guard_link "" edit="$on [$all, lo]" with=guard_missing
+	planted guard_other_device "" edit="$on [eth0, lan0]" with=guard_missing
+	start plain server "$LOAD" serve --proto tcp --listen "*:2223" --name plain
+	ready plain
+	planted guard_cuts_off "" edit="$on [$all]" with=guard_missing
+	planted guard_missing "" edit="$on [$all]\\nguard_allow: [2223/tcp]"
+	stop plain
+	planted route_missing "" with="guard_missing limit path_manager" \
+		edit="s/^(path_manager: ).*/\\1userspace/; $on [$all]\\nper_connection: '2001:db8:f:1::\\/64'"
+}
+
 others() {
 	cp "$(command -v sleep)" "$TESTBED_DIR/mptcpd"
 	start other server "$TESTBED_DIR/mptcpd" 60
@@ -304,6 +321,7 @@ pm_up
 healthy "set up"
 machine
 healthy "after all of these"
+guard
 others
 firewall
 kept

@@ -193,11 +193,27 @@ reload "type: none" $GUE
 comes "no health checks: all take connections" "$ALL"
 equal "nothing is left of the probes" "$(rules | grep -c fwmark)" 0
 
+# ---- another mark ------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2086
+reload "$TCP" $GUE
+says "probed again: up" "servers4/b2: up"
+on lb ip rule add pref 60 fwmark 0x6d700000/0xfffff000 lookup main
+echo "probe_mark: 0x7000" >>"$TESTBED_DIR/lb.yaml"
+: >"$TESTBED_DIR/agent.err"
+kill -HUP "${TESTBED_PID[agent]}"
+await 10 grep -q 0x7000 <(rules) || true
+sleep 1
+equal "another probe_mark: its rules alone are there, for both families" \
+	"$(rules | grep -c 'fwmark 0x7000/0xfffff000 lookup 28016')" 2
+equal "and the probes have it" "$(grep -c 'down\|do not run' "$TESTBED_DIR/agent.err")" 0
+on lb ip rule del pref 60
+
 # ---- http --------------------------------------------------------------------------------------------
 
 HTTP="type: http, port: 8080, $FAST, rise: 1, fall: 2, $NO_DAMPING"
 # shellcheck disable=SC2086
-reload "$HTTP, path: /up, body: is well, status: 200" $GUE
+anew "$HTTP, path: /up, body: is well, status: 200" $GUE
 says "http: status and body are right" "servers4/b2: up"
 # shellcheck disable=SC2086
 reload "$HTTP, path: /up, body: is ill" $GUE
@@ -238,9 +254,12 @@ at_least "but only after it was well for 2 s" "$(((${EPOCHREALTIME/./} - ${since
 # shellcheck disable=SC2086
 reload "$TCP" $GUE
 on lb ip rule del pref 100
-says "a rule that somebody removed is put back" 'putting them in place again'
+says "a rule that somebody removed: said" 'putting them in place again'
+equal "and put back" "$(rules | grep -c 'fwmark 0x6d700000/0xfffff000 lookup 28016')" 2
+: >"$TESTBED_DIR/agent.err"
 on lb tc filter del dev lo egress
-says "so is the program" 'their program on lo was removed'
+says "a program that somebody removed: said" 'putting them in place again'
+equal "and put back" "$(on lb tc filter show dev lo egress | grep -c mplb_probe)" 1
 on lb ip rule add pref 50 fwmark 0x6d700000/0xfffff000 lookup main
 says "a rule in front of ours is reported" 'leave by eth0, by table 254, and not through lo'
 equal "nobody is taken to be down for it" "$(states)" "$ALL"
@@ -258,6 +277,16 @@ agent
 says "and it is said what to do" 'accept_local=1'
 ip -n "$(netns lb)" addr del "$VIP4/32" dev lo
 says "the address gone, they are up" 'servers4/b1: up'
+on lb sysctl -qw net.ipv4.conf.eth0.rp_filter=1
+ip -n "$(netns lb)" route add unreachable "$VIP4"
+stop agent
+agent
+says "answers that rp_filter drops: said" 'VIP 198.51.100.1 is not through eth0, so rp_filter drops'
+says "and seen" 'servers4/b1: down: no answer to the SYN'
+ip -n "$(netns lb)" route del unreachable "$VIP4"
+says "the route mended: up" 'servers4/b1: up'
+on lb sysctl -qw net.ipv4.conf.eth0.rp_filter=0
+comes "all of them" "$ALL"
 
 # ---- the agent's life --------------------------------------------------------------------------------
 

@@ -35,22 +35,26 @@ done
 equal "steer: no join reached a wrong server" "$(wrong_joins)" 0
 
 # The tokens that the balancer has computed are the kernel's own, of every connection.
-start held client "$LOAD" get --connect "$(vip 4)" --proto mptcp --bytes 2000 --requests 2 --gap 100 \
-	--count "$JOINS_N" --parallel "$JOINS_N" --mark 2000 --timeout 200 -j
-ready held mark 60
-known=0 agreed=0
-for b in "${BACKENDS[@]}"; do
-	for token in $(server_pm "$b" connections -j | jq -r '.[].token'); do
-		known=$((known + 1))
-		owner=$(lbctl -j explain tcp "${CLIENT4[1]}:7" "$VIP4:80" join "$token" |
-			jq -r '"\(.backend) by \(.picked_by)"')
-		[ "$owner" != "$b by token" ] || agreed=$((agreed + 1))
+for f in 4 6; do
+	what="tokens, IPv$f" from="${CLIENT4[1]}:7" known=0 agreed=0
+	[ "$f" = 4 ] || from="[${CLIENT6[1]}]:7"
+	start held client "$LOAD" get --connect "$(vip "$f")" --proto mptcp --bytes 2000 --requests 2 \
+		--gap 100 --count "$JOINS_N" --parallel "$JOINS_N" --mark 2000 --timeout 200 -j
+	ready held mark 60
+	for b in "${BACKENDS[@]}"; do
+		for token in $(server_pm "$b" connections -j | jq -r --arg vip "$(vip "$f")" \
+			'.[] | select(.local == $vip) | .token'); do
+			known=$((known + 1))
+			owner=$(lbctl -j explain tcp "$from" "$(vip "$f")" join "$token" |
+				jq -r '"\(.backend) by \(.picked_by)"')
+			[ "$owner" != "$b by token" ] || agreed=$((agreed + 1))
+		done
 	done
+	stop held
+	equal "$what: the kernels have one for every connection" "$known" "$JOINS_N"
+	equal "$what: the balancer has the same, each with its server" "$agreed" "$known"
+	note "$what: $agreed of $known agree"
 done
-stop held
-equal "tokens: the kernels have one for every connection" "$known" "$JOINS_N"
-equal "tokens: the balancer has the same, each with its server" "$agreed" "$known"
-note "tokens: $agreed of $known agree"
 
 # The first link goes: what is left arrives over the joined subflow alone.
 ignoring

@@ -201,10 +201,11 @@ on lb bpftool map create "$PINS/lb/v0/mplb_vips" type array key 4 value 4 entrie
 fails "pins of another version" 2 'v0: .*another version.*detach all.*--pin-dir' \
 	lbctl attach eth0
 rm -r "$PINS/lb/v0"
-mkdir -p "$PINS/other/v1"
-on lb bpftool map create "$PINS/other/v1/mplb_backends" type array key 4 value 48 entries 9 \
+abi=v$(awk '$2 == "MPLB_ABI" { print $3 }' "$TESTBED_ROOT/include/mplb/abi.h")
+mkdir -p "$PINS/other/$abi"
+on lb bpftool map create "$PINS/other/$abi/mplb_backends" type array key 4 value 48 entries 9 \
 	name other
-fails "maps of another layout are named" 2 'v1/mplb_backends: .*9 values of 48.*detach all' \
+fails "maps of another layout are named" 2 "$abi/mplb_backends: .*9 values of 48.*detach all" \
 	on lb "$LBCTL" --pin-dir "$PINS/other" attach spare0
 
 # ---- lb-agent --------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ said_again() {
 
 # transfers LABEL: that outlive what follows.
 transfers() {
-	get_in_background "$1" "$(vip 4)" --proto mptcp --bytes 2M --rate 400k --count "$N" \
+	get_in_background "$1" "$(vip 4)" --proto mptcp --bytes 1200k --rate 400k --count "$N" \
 		--parallel "$N"
 }
 

@@ -39,7 +39,7 @@ equal "one event socket is made small" "$(shrink "${TESTBED_PID[pm]}")" shrunk
 kill -STOP "${TESTBED_PID[pm]}"
 get gone "$(vip 4)" --proto mptcp --bytes 100 --count 5000 --parallel 500
 served gone "5,000 connections come and go unseen"
-get_in_background stay "$(vip 4)" --proto mptcp --bytes 1200k --rate 200k --count 50 \
+get_in_background stay "$(vip 4)" --proto mptcp --bytes 800k --rate 200k --count 50 \
 	--parallel 50
 await 5 state_is vip 50 || true
 kill -CONT "${TESTBED_PID[pm]}"

@@ -90,7 +90,7 @@ static void gue(struct state **now, const char *members)
 /* 0 or what plan() said. */
 static int order(struct state **now, enum order_verb verb, const char *name, __u32 weight)
 {
-	const struct order o = { verb, name, weight };
+	const struct order o = { verb, weight, name };
 	struct state *want;
 	int err;
 
@@ -417,7 +417,7 @@ Test(plan, demand_of_all)
 {
 	struct state *now = empty(), *want;
 	struct lb_config *config;
-	const struct order orders[] = { { ORDER_SETTLE, NULL, 0 }, { ORDER_DRAIN, "web/b1", 0 } };
+	const struct order orders[] = { { ORDER_SETTLE, 0, NULL }, { ORDER_DRAIN, 0, "web/b1" } };
 	struct verdict verdict = { .pool = "web", .id = 2, .down = true };
 	struct demand demand = {
 		.orders = orders, .n_orders = 2, .verdicts = &verdict, .n_verdicts = 1

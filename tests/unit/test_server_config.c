@@ -3,6 +3,8 @@
  * the machine. */
 #include <criterion/criterion.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +34,9 @@ static int load(const char *text, struct server_config **out, const char **said)
 	unlink(path);
 	return err;
 }
+
+#define GUARD	       "vips: [198.51.100.1]\ndedicated: [203.0.113.11]\nguard: on\n"
+#define PER_CONNECTION GUARD "guard_devices: [eth0]\npath_manager: userspace\nper_connection: "
 
 /* Each line expected is "LINE: KEY: words", as it follows the file's name. */
 static const struct {
@@ -116,7 +121,63 @@ static const struct {
 	{ "balancers without decapsulation",
 	  "vips: [198.51.100.1]\nbalancers: [10.0.0.2]\n",
 	  { ":2: balancers: is of use with decapsulate only" } },
-	{ "an unknown key", "vips: [198.51.100.1]\nguard: on\n", { ":2: ", "guard" } },
+	{ "an unknown key", "vips: [198.51.100.1]\nguards: on\n", { ":2: ", "guard" } },
+	{ "a guard that is neither on nor off",
+	  "vips: [198.51.100.1]\nguard: maybe\n",
+	  { ":2: guard: 'maybe' is unknown; write on or off" } },
+	{ "a guard of nothing",
+	  "vips: [198.51.100.1]\nguard: on\nguard_devices: [eth0]\n",
+	  { ":2: guard: there is nothing to guard" } },
+	{ "a guard nowhere", GUARD, { ":3: guard: on which device?" } },
+	{ "allowing without a guard",
+	  "vips: [198.51.100.1]\nguard_allow: [22/tcp]\n",
+	  { ":2: guard_allow: is of use with the guard only; add guard: on" } },
+	{ "a device without a guard",
+	  "vips: [198.51.100.1]\nguard: off\nguard_devices: [eth0]\n",
+	  { ":3: guard_devices: is of use with the guard only" } },
+	{ "an unknown way to be stale",
+	  GUARD "guard_devices: [eth0]\nguard_on_stale: fail\n",
+	  { ":5: guard_on_stale: 'fail' is unknown; write open" } },
+	{ "a guarded device twice",
+	  GUARD "guard_devices: [eth0, eth1, eth0]\n",
+	  { ":4: guard_devices[2]: eth0 is listed twice" } },
+	{ "allowing what is no port",
+	  GUARD "guard_devices: [eth0]\nguard_allow: [22, 0/tcp, 65536/udp, ssh, 22/sctp, icmp6,"
+		" 256/ip, -1/ip, \"22/tcp \", /tcp]\n",
+	  { ":5: guard_allow[0]: '22' is unknown; write a port (22/tcp, 53/udp), icmp",
+	    ":5: guard_allow[2]: '65536/udp'", ":5: guard_allow[9]: '/tcp'" } },
+	{ "allowing all of TCP",
+	  GUARD "guard_devices: [eth0]\nguard_allow: [6/ip]\n",
+	  { ":5: guard_allow[0]: 6 is all of TCP, which would leave no guard", "22/tcp" } },
+	{ "allowing all of UDP",
+	  GUARD "guard_devices: [eth0]\nguard_allow: [17/ip]\n",
+	  { ":5: guard_allow[0]: 17 is all of UDP" } },
+	{ "allowing an extension header",
+	  GUARD "guard_devices: [eth0]\nguard_allow: [4/ip, 60/ip]\n",
+	  { ":5: guard_allow[1]: 60 is an extension header of IPv6" } },
+	{ "addresses per connection without a guard",
+	  "vips: [198.51.100.1]\npath_manager: userspace\nper_connection: \"2001:db8:0:1::/64\"\n",
+	  { ":3: per_connection: without the guard" } },
+	{ "addresses per connection in kernel mode",
+	  GUARD "guard_devices: [eth0]\nper_connection: \"2001:db8:0:1::/64\"\n",
+	  { ":5: per_connection: the kernel's path manager", "path_manager: userspace" } },
+	{ "a prefix of another length",
+	  PER_CONNECTION "\"2001:db8:0:1::/48\"\n",
+	  { ":6: per_connection: '2001:db8:0:1::/48' is no prefix", "64 bits" } },
+	{ "a prefix with bits behind it", PER_CONNECTION "\"2001:db8::1/64\"\n", { ":6: per_c" } },
+	{ "an IPv4 prefix", PER_CONNECTION "192.0.2.0/64\n", { ":6: per_connection: '192.0.2.0" } },
+	{ "a link-local prefix",
+	  PER_CONNECTION "\"fe80::/64\"\n",
+	  { ":6: per_connection: 'fe80:" } },
+	{ "a prefix without an address", PER_CONNECTION "/64\n", { ":6: per_connection: '/64'" } },
+	{ "a VIP in the prefix",
+	  "vips: [\"2001:db8::1\"]\nguard: on\nguard_devices: [eth0]\npath_manager: userspace\n"
+	  "per_connection: \"2001:db8::/64\"\n",
+	  { ":5: per_connection: 2001:db8::1 of vips is in the prefix" } },
+	{ "a dedicated address in the prefix",
+	  "vips: [198.51.100.1]\ndedicated: [\"2001:db8::7\"]\nguard: on\nguard_devices: [eth0]\n"
+	  "path_manager: userspace\nper_connection: \"2001:db8::/64\"\n",
+	  { ":6: per_connection: 2001:db8::7 of dedicated is in the prefix" } },
 	{ "metrics on a port alone",
 	  "vips: [198.51.100.1]\nmetrics: {listen: \"9181\"}\n",
 	  { ":2: metrics.listen: '9181' is not an address and port" } },
@@ -401,5 +462,65 @@ Test(server_plan, joins_to_the_vip_are_forbidden_unless_allowed)
 		free(plan);
 		server_config_free(c);
 	}
+	cr_expect_not(has_leaks());
+}
+
+Test(server_config, guard)
+{
+	struct server_config *c = load_good(
+		GUARD "guard_devices: [eth0, eth1]\nguard_on_stale: closed\n"
+		      "guard_allow: [22/tcp, 53/udp, icmp, 4/ip]\npath_manager: userspace\n"
+		      "per_connection: \"2001:db8:0:1::/64\"\n");
+	static const struct {
+		unsigned int proto, port;
+	} want[] = { { IPPROTO_TCP, 22 },
+		     { IPPROTO_UDP, 53 },
+		     { IPPROTO_ICMP, 0 },
+		     { IPPROTO_ICMPV6, 0 },
+		     { 4, 0 } };
+	char text[IP_STRLEN];
+
+	cr_expect(c->guard.on && c->guard.closed);
+	cr_assert_eq(c->guard.n_devices, 2);
+	cr_expect_str_eq(c->guard.device[1], "eth1");
+	cr_assert_eq(c->guard.n_allow, CASES(want));
+	for (size_t i = 0; i < CASES(want); i++) {
+		cr_expect_eq(c->guard.allow[i].proto, want[i].proto);
+		cr_expect_eq(ntohs(c->guard.allow[i].port), want[i].port);
+	}
+	cr_expect_str_eq(ip_format(&c->guard.prefix, text), "2001:db8:0:1::");
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_config, the_guard_is_where_the_tunnel_is)
+{
+	struct server_config *c = load_good(GUARD "decapsulate: {device: eth7}\n"
+						  "balancers: [10.0.0.2]\n");
+
+	cr_assert_eq(c->guard.n_devices, 1);
+	cr_expect_str_eq(c->guard.device[0], "eth7");
+	cr_expect_not(c->guard.closed);
+	cr_expect_eq(c->guard.prefix.family, 0);
+	server_config_free(c);
+	cr_expect_not(has_leaks());
+}
+
+Test(server_plan, the_guard_comes_before_the_route_of_the_prefix)
+{
+	struct server_config *c = load_good(PER_CONNECTION "\"2001:db8:0:1::/64\"\n");
+	const struct mplb_server_item *guard, *route;
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan);
+
+	cr_assert_gt(n, 0);
+	guard = planned(plan, n, MPLB_SERVER_GUARD, "eth0");
+	route = planned(plan, n, MPLB_SERVER_ROUTE, "2001:db8:0:1::");
+	cr_assert(guard && route);
+	cr_expect_lt(guard, route);
+	/* What is taken back goes by kinds, the highest first. */
+	cr_expect_gt(route->kind, guard->kind);
+	free(plan);
+	server_config_free(c);
 	cr_expect_not(has_leaks());
 }
