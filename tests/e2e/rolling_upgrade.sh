@@ -9,6 +9,7 @@
 #	                                ├── b1  ┐
 #	                                ├── b2  ├ server-pm
 #	                                └── b3  ┘
+# shellcheck disable=SC2317 # functions that `holds` calls
 # shellcheck source=tests/e2e/check.bash
 . "$(dirname "$0")/check.bash"
 # shellcheck source=testbed/bgp.sh
@@ -19,6 +20,11 @@ BALANCERS=(lb lb2)
 # seen NODE: packets of the VIPs that it has forwarded.
 seen() {
 	lbctl_on "$1" -j stats | jq '[.vips[].packets] | add'
+}
+
+# has_seen NODE COUNT
+has_seen() {
+	[ "$(seen "$1")" -ge "$2" ]
 }
 
 # replace NODE: what systemctl and dpkg do, with what is there between the two.
@@ -59,17 +65,24 @@ done
 holds "both are announced" await 10 routed "$VIP4" 2
 holds "both are announced, IPv6" await 10 routed "$VIP6" 2
 
-# Those that are there all the time, by families and protocols, and new ones all the time.
+# Connections that are there from the beginning to the end, and ask for something all the time.
+for proto in tcp mptcp; do
+	start "hold-$proto" client "$LOAD" hold --connect "$(vip 4)" --connect "$(vip 6)" \
+		--proto $proto --count 100 --interval 0.2 -j
+done
+ready hold-tcp established
+ready hold-mptcp established
+# Long transfers of either kind, and new connections.
 for f in 4 6; do
-	get_in_background "tcp$f" "$(vip "$f")" --bytes 6M --rate 500k --count 15 --parallel 15 \
+	get_in_background "tcp$f" "$(vip "$f")" --bytes 4M --rate 500k --count 15 --parallel 15 \
 		--mark 100k
-	get_in_background "put$f" "$(vip "$f")" --put --bytes 6M --rate 500k --count 5 --parallel 5
-	get_in_background "mptcp$f" "$(vip "$f")" --proto mptcp --bytes 6M --rate 500k \
+	get_in_background "put$f" "$(vip "$f")" --put --bytes 4M --rate 500k --count 5 --parallel 5
+	get_in_background "mptcp$f" "$(vip "$f")" --proto mptcp --bytes 4M --rate 500k \
 		--count 15 --parallel 15
-	get_in_background "short$f" "$(vip "$f")" --bytes 5k --requests 5 --gap 0.1 --count 300 \
+	get_in_background "short$f" "$(vip "$f")" --bytes 5k --requests 5 --gap 0.1 --count 200 \
 		--parallel 15
 	get_in_background "mpshort$f" "$(vip "$f")" --proto mptcp --bytes 5k --requests 5 \
-		--gap 0.1 --count 300 --parallel 15
+		--gap 0.1 --count 200 --parallel 15
 done
 ready tcp4 mark
 ready tcp6 mark
@@ -79,15 +92,20 @@ done
 for n in "${BALANCERS[@]}"; do
 	replace "$n"
 done
-holds "the long ones are still under way" running tcp4
+for n in "${BALANCERS[@]}"; do
+	holds "$n has a share of the packets again" await 10 has_seen "$n" 50
+done
+for proto in tcp mptcp; do
+	holds "connections were held throughout ($proto)" running "hold-$proto"
+	stop "hold-$proto"
+	equal "both replaced: connections that were there throughout ($proto): all came up, none broke" \
+		"$(of "hold-$proto" '"\(.established) \(.broken) \(.failed)"')" "100 0 0"
+done
 for f in 4 6; do
 	for label in tcp put mptcp short mpshort; do
 		finish "$label$f" 40 || true
 		served "$label$f" "both replaced: $label$f: nothing broke"
 	done
-done
-for n in "${BALANCERS[@]}"; do
-	at_least "$n has a share of the packets again" "$(seen "$n")" 50
 done
 equal "no join reached a wrong server" "$(wrong_joins)" 0
 conclude
