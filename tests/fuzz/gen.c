@@ -67,6 +67,11 @@ void gen_vip_address(struct rng *rng, uint8_t family, uint8_t out[16])
 	uint8_t pool = (uint8_t)(1 + rng_below(rng, WORLD_POOLS - 1));
 	uint8_t address = (uint8_t)rng_below(rng, 2);
 
+	/* One more often, so that flows have a second packet and tokens a join. */
+	if (rng_chance(rng, 4)) {
+		pool = WORLD_GUE4;
+		address = 0;
+	}
 	if (rng_chance(rng, 24))
 		pool = 200; /* nobody's */
 	if (family == MPLB_FAMILY_4) {
