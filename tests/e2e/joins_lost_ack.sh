@@ -46,7 +46,9 @@ for f in 4 6; do
 	equal "$what: the client tried once for each" "$tried" "$JOINS_N"
 	# 99.9 %.
 	at_least "$what: joins got to their server, thousandths" $((joined * 1000 / tried)) 999
-	at_least "$what: for those, learnt from data" $(($(vip_stat "web$f" learnt_data) - data)) "$lost"
+	# A SYN/ACK that was sent twice has two third ACKs: the token may be learnt from the other.
+	at_least "$what: for those, learnt from data" $(($(vip_stat "web$f" learnt_data) - data)) \
+		$((lost - (third - JOINS_N)))
 	note "$what: third ACKs lost: $lost of $third; $joined of $tried joins steered," \
 		"$(vip_stat "web$f" mp_join_unknown) refused as unknown"
 done
