@@ -136,10 +136,20 @@ sequence() {
 	for f in $(xargs -n1 <<<"$1" | sort -u); do
 		judge "$f"
 	done
+	[ "$BROKEN" -eq 0 ] || keep_logs
 	record "$(jq -c --slurpfile i "$TESTBED_DIR/injected" --slurpfile t "$TESTBED_DIR/troubles" \
 		'{series: {step: .series.step, began: (.began_unix_ms / 1000), tcp: .series.answers}, injected: $i, troubles: $t}' \
 		"$TESTBED_DIR/hold-tcp.out" | jq -c --slurpfile m "$TESTBED_DIR/hold-mptcp.out" \
 		'.series.mptcp = $m[0].series.answers')"
+}
+
+# What the programs have said, for whoever looks for the cause.
+keep_logs() {
+	local to=$RESULTS/faults-logs-${P[seed]}
+
+	mkdir -p "$to"
+	cp "$TESTBED_DIR"/*.err "$TESTBED_DIR"/*.log "$TESTBED_DIR"/{injected,troubles,complaints} "$to"
+	echo "  logs: $(short "$to")" >&2
 }
 
 # judge FAULT: what must hold when it was injected.
