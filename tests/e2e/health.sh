@@ -59,14 +59,18 @@ says() {
 	if await 10 logged "$2"; then
 		pass "$1"
 	else
-		fail "$1" "no \"$2\" in: $(tail -1 "$TESTBED_DIR/agent.err")"
+		fail "$1" "no \"$2\" in: $(tail -5 "$TESTBED_DIR/agent.err" | xargs -d "\n")"
 	fi
+}
+
+nothing_known() {
+	[ "$(lbctl -j show health | jq 'all(.[]; .state == "unknown")')" = true ]
 }
 
 # anew HEALTH KEY=VALUE...: reloads it with nothing known of the members.
 anew() {
 	reload "type: none" "${@:2}"
-	await 10 logged 'config:|change|remove|add' || true
+	await 10 nothing_known || true
 	reload "$@"
 }
 
@@ -277,6 +281,7 @@ agent
 says "and it is said what to do" 'accept_local=1'
 ip -n "$(netns lb)" addr del "$VIP4/32" dev lo
 says "the address gone, they are up" 'servers4/b1: up'
+comes "and in the tables" "$ALL"
 on lb sysctl -qw net.ipv4.conf.eth0.rp_filter=1
 ip -n "$(netns lb)" route add unreachable "$VIP4"
 stop agent
