@@ -12,7 +12,7 @@
 #include "lib/log.h"
 
 static const struct load_command *const load_commands[] = {
-	&load_serve, &load_get, &load_hold, &load_join_vip, &load_flood, &load_syn, NULL,
+	&load_serve, &load_get, &load_hold, &load_join_vip, &load_syn, NULL,
 };
 
 static struct event *load_signals[2];
