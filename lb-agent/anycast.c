@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include <event2/event.h>
 
 #include "announce.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/config.h"
 #include "mplb/abi.h"
 
@@ -47,14 +47,6 @@ struct anycast {
 	void (*left)(void *data);
 	void *left_data;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- how things are ---- */
 
@@ -202,7 +194,7 @@ static uint64_t leave(struct anycast *a, uint64_t now)
 /* A step of everything. */
 static void act(struct anycast *a)
 {
-	uint64_t now = now_ms(), due = 0;
+	uint64_t now = monotonic_ms(), due = 0;
 
 	for (size_t i = 0; i < a->n; i++) {
 		struct entry *e = &a->entries[i];
@@ -266,7 +258,7 @@ static void on_timer(evutil_socket_t fd, short what, void *data)
 
 	(void)fd;
 	(void)what;
-	if (a->leaving && a->end_ms && now_ms() >= a->end_ms) {
+	if (a->leaving && a->end_ms && monotonic_ms() >= a->end_ms) {
 		a->left(a->left_data);
 		return;
 	}
@@ -309,7 +301,7 @@ static struct entry *find(struct anycast *a, const struct lb_anycast *conf)
 static void set(struct entry *e, const struct lb_anycast *conf)
 {
 	if (!e->conf)
-		announce_begin(&e->announce, conf->hold_down_ms, now_ms());
+		announce_begin(&e->announce, conf->hold_down_ms, monotonic_ms());
 	e->conf = conf;
 	e->kept = true;
 	e->announce.hold_down_ms = conf->hold_down_ms;
@@ -378,7 +370,7 @@ void anycast_leave(struct anycast *a, void (*left)(void *data), void *data)
 	a->leaving = true;
 	a->left = left;
 	a->left_data = data;
-	a->give_up_ms = now_ms() + LEAVE_MS;
+	a->give_up_ms = monotonic_ms() + LEAVE_MS;
 	for (size_t i = 0; i < a->n; i++) {
 		const struct entry *e = &a->entries[i];
 
@@ -410,7 +402,7 @@ static const char *bird_word(enum bird_state state)
 json_t *anycast_json(const struct anycast *a)
 {
 	json_t *rows = json_array();
-	uint64_t now = now_ms();
+	uint64_t now = monotonic_ms();
 
 	for (size_t i = 0; i < a->n; i++) {
 		const struct entry *e = &a->entries[i];

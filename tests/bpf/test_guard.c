@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
 #include "bpf/server.skel.h"
+#include "lib/monotonic.h"
 #include "mplb/guard.h"
 #include "rig.h"
 #include "server_rig.h"
@@ -59,12 +60,9 @@ static void know(__u32 token)
 /* server-pm was heard of so long ago. */
 static void heard(unsigned int seconds)
 {
-	struct timespec t;
 	__u32 zero = 0;
-	__u64 beat;
+	__u64 beat = monotonic_ns() - seconds * 1000000000ULL;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	beat = (__u64)t.tv_sec * 1000000000 + (__u64)t.tv_nsec - seconds * 1000000000ULL;
 	put(rig.skel->maps.guard_beat, &zero, &beat);
 }
 
