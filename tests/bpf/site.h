@@ -56,10 +56,7 @@ enum site_pool {
 #define L2_VLAN_6     "2001:db8:100::f"
 #define GUE6_VLAN_4   "198.51.100.17"
 #define ADDRESSES_4   "198.51.100.18"
-#define ADDRESSES_6   "2001:db8:100::12"
 #define SMALL4_4      "198.51.100.19"
-#define SMALL4_6      "2001:db8:100::13"
-#define SMALL6_4      "198.51.100.20"
 #define SMALL6_6      "2001:db8:100::14"
 #define SMALL_MTU     600
 /* TCP port 443, mp_join: hash, pool SITE_L2. */
