@@ -1,65 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "anycast.h"
+#include "anycast_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
-#include <time.h>
 
 #include <event2/event.h>
 
-#include "announce.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/config.h"
-#include "mplb/abi.h"
 
 #define LEAVE_MS 3000 /* how long BIRD may take to confirm a withdrawal when we leave */
-#define WHY_LEN	 128
-
-/* Something that is announced, known by its socket and protocol. */
-struct entry {
-	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char protocol[BIRD_NAME_MAX];
-	char name[MPLB_NAME_LEN]; /* the VIP's, or "node" */
-	const struct lb_anycast *conf; /* NULL: no longer in the config, to be withdrawn */
-	bool kept; /* by the config that is being taken */
-	struct bird *bird;
-	struct announce announce;
-	enum bird_want want;
-	char why[WHY_LEN]; /* it is not fit; "" */
-};
-
-struct anycast {
-	struct anycast_env env;
-	const struct lb_config *config;
-	struct entry *entries;
-	size_t n;
-	struct bird **birds;
-	size_t n_birds;
-	struct event *timer;
-	/* Leaving */
-	bool leaving, confirmed;
-	uint64_t give_up_ms; /* waiting for BIRD's confirmation */
-	uint64_t end_ms; /* of the drain time; 0: it has not begun */
-	uint32_t drain_ms;
-	void (*left)(void *data);
-	void *left_data;
-};
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- how things are ---- */
 
 static enum announce_fitness pool_fitness(struct anycast *a, const struct lb_pool *pool,
-					  unsigned int least, char why[static WHY_LEN])
+					  unsigned int least, char why[static ANYCAST_WHY_LEN])
 {
 	struct anycast_health health = a->env.health(a->env.data, pool);
 
@@ -67,28 +25,30 @@ static enum announce_fitness pool_fitness(struct anycast *a, const struct lb_poo
 	if (health.up >= least)
 		return ANNOUNCE_FIT;
 	if (health.up + health.undecided >= least) {
-		snprintf(why, WHY_LEN, "the health of pool %s is not known yet", pool->name);
+		snprintf(why, ANYCAST_WHY_LEN, "the health of pool %s is not known yet",
+			 pool->name);
 		return ANNOUNCE_UNDECIDED;
 	}
-	snprintf(why, WHY_LEN, "%u of %zu backends are up, min_healthy is %u", health.up,
+	snprintf(why, ANYCAST_WHY_LEN, "%u of %zu backends are up, min_healthy is %u", health.up,
 		 pool->n_backends, least);
 	return ANNOUNCE_UNFIT;
 }
 
 /* The node is fit while one of its VIPs is: a pool that is down is down for every node. */
 static enum announce_fitness fitness(struct anycast *a, const struct lb_anycast *conf,
-				     char why[static WHY_LEN])
+				     char why[static ANYCAST_WHY_LEN])
 {
 	enum announce_fitness best = ANNOUNCE_UNFIT;
-	char text[WHY_LEN];
+	char text[ANYCAST_WHY_LEN];
 
 	if (a->env.attached && !a->env.attached(a->env.data)) {
-		snprintf(why, WHY_LEN, "no NIC runs the data plane; see: lbctl help attach");
+		snprintf(why, ANYCAST_WHY_LEN,
+			 "no NIC runs the data plane; see: lbctl help attach");
 		return ANNOUNCE_UNFIT;
 	}
 	if (conf->vip)
 		return pool_fitness(a, conf->vip->pool, conf->min_healthy, why);
-	snprintf(why, WHY_LEN, "no VIP has %u backends up", conf->min_healthy);
+	snprintf(why, ANYCAST_WHY_LEN, "no VIP has %u backends up", conf->min_healthy);
 	for (size_t v = 0; v < a->config->n_vips && best != ANNOUNCE_FIT; v++) {
 		enum announce_fitness one =
 			pool_fitness(a, a->config->vips[v].pool, conf->min_healthy, text);
@@ -96,14 +56,14 @@ static enum announce_fitness fitness(struct anycast *a, const struct lb_anycast 
 		if (one <= best)
 			continue;
 		best = one;
-		memcpy(why, text, WHY_LEN);
+		memcpy(why, text, ANYCAST_WHY_LEN);
 	}
 	return best;
 }
 
 /* ---- what follows ---- */
 
-static void tell(const struct entry *e, enum announce_state was)
+static void tell(const struct anycast_entry *e, enum announce_state was)
 {
 	enum announce_state is = e->announce.state;
 
@@ -135,7 +95,7 @@ static void tell(const struct entry *e, enum announce_state was)
 	}
 }
 
-static void want(struct entry *e, enum bird_want what)
+static void want(struct anycast_entry *e, enum bird_want what)
 {
 	if (e->want == what)
 		return;
@@ -143,7 +103,7 @@ static void want(struct entry *e, enum bird_want what)
 	bird_want(e->bird, e->protocol, what);
 }
 
-static void step(struct anycast *a, struct entry *e, uint64_t now)
+static void step(struct anycast *a, struct anycast_entry *e, uint64_t now)
 {
 	enum announce_state was = e->announce.state;
 	enum announce_fitness fit;
@@ -185,7 +145,7 @@ static uint64_t leave(struct anycast *a, uint64_t now)
 	if (!a->confirmed && now < a->give_up_ms)
 		return a->give_up_ms;
 	for (size_t i = 0; !a->confirmed && i < a->n; i++) {
-		const struct entry *e = &a->entries[i];
+		const struct anycast_entry *e = &a->entries[i];
 
 		if (!bird_obeys(e->bird, e->protocol))
 			log_error("anycast %s: BIRD at %s has not confirmed the withdrawal of "
@@ -202,10 +162,10 @@ static uint64_t leave(struct anycast *a, uint64_t now)
 /* A step of everything. */
 static void act(struct anycast *a)
 {
-	uint64_t now = now_ms(), due = 0;
+	uint64_t now = monotonic_ms(), due = 0;
 
 	for (size_t i = 0; i < a->n; i++) {
-		struct entry *e = &a->entries[i];
+		struct anycast_entry *e = &a->entries[i];
 		uint64_t one;
 
 		step(a, e, now);
@@ -237,7 +197,7 @@ static void on_seen(void *data, const char *protocol, enum bird_state state)
 static void clean(struct anycast *a)
 {
 	for (size_t i = 0; i < a->n;) {
-		struct entry *e = &a->entries[i];
+		struct anycast_entry *e = &a->entries[i];
 
 		if (e->conf || !bird_obeys(e->bird, e->protocol)) {
 			i++;
@@ -266,7 +226,7 @@ static void on_timer(evutil_socket_t fd, short what, void *data)
 
 	(void)fd;
 	(void)what;
-	if (a->leaving && a->end_ms && now_ms() >= a->end_ms) {
+	if (a->leaving && a->end_ms && monotonic_ms() >= a->end_ms) {
 		a->left(a->left_data);
 		return;
 	}
@@ -296,7 +256,7 @@ static struct bird *bird_at(struct anycast *a, const char *path)
 	return a->birds[a->n_birds++];
 }
 
-static struct entry *find(struct anycast *a, const struct lb_anycast *conf)
+static struct anycast_entry *find(struct anycast *a, const struct lb_anycast *conf)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (!strcmp(a->entries[i].protocol, conf->protocol) &&
@@ -306,10 +266,10 @@ static struct entry *find(struct anycast *a, const struct lb_anycast *conf)
 }
 
 /* An entry that is new, or was on its way out. */
-static void set(struct entry *e, const struct lb_anycast *conf)
+static void set(struct anycast_entry *e, const struct lb_anycast *conf)
 {
 	if (!e->conf)
-		announce_begin(&e->announce, conf->hold_down_ms, now_ms());
+		announce_begin(&e->announce, conf->hold_down_ms, monotonic_ms());
 	e->conf = conf;
 	e->kept = true;
 	e->announce.hold_down_ms = conf->hold_down_ms;
@@ -318,10 +278,10 @@ static void set(struct entry *e, const struct lb_anycast *conf)
 
 static int add(struct anycast *a, const struct lb_anycast *conf)
 {
-	struct entry *e = &a->entries[a->n];
+	struct anycast_entry *e = &a->entries[a->n];
 	int err;
 
-	*e = (struct entry){ .bird = bird_at(a, conf->socket), .want = BIRD_LEAVE };
+	*e = (struct anycast_entry){ .bird = bird_at(a, conf->socket), .want = BIRD_LEAVE };
 	if (!e->bird)
 		return -ENOMEM;
 	snprintf(e->socket, sizeof(e->socket), "%s", conf->socket);
@@ -336,7 +296,7 @@ static int add(struct anycast *a, const struct lb_anycast *conf)
 static void retire(struct anycast *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
-		struct entry *e = &a->entries[i];
+		struct anycast_entry *e = &a->entries[i];
 
 		if (e->kept || !e->conf)
 			continue;
@@ -349,7 +309,7 @@ static void retire(struct anycast *a)
 int anycast_configure(struct anycast *a, const struct lb_config *config)
 {
 	size_t room = a->n + config->n_anycast, was = a->n;
-	struct entry *more = realloc(a->entries, (room ? room : 1) * sizeof(*more));
+	struct anycast_entry *more = realloc(a->entries, (room ? room : 1) * sizeof(*more));
 	int err = 0;
 
 	if (!more)
@@ -378,9 +338,9 @@ void anycast_leave(struct anycast *a, void (*left)(void *data), void *data)
 	a->leaving = true;
 	a->left = left;
 	a->left_data = data;
-	a->give_up_ms = now_ms() + LEAVE_MS;
+	a->give_up_ms = monotonic_ms() + LEAVE_MS;
 	for (size_t i = 0; i < a->n; i++) {
-		const struct entry *e = &a->entries[i];
+		const struct anycast_entry *e = &a->entries[i];
 
 		if (e->want == BIRD_ENABLE && e->conf->drain_ms > a->drain_ms)
 			a->drain_ms = e->conf->drain_ms;
@@ -391,61 +351,6 @@ void anycast_leave(struct anycast *a, void (*left)(void *data), void *data)
 bool anycast_is_withdrawn(const struct anycast *a)
 {
 	return a->confirmed;
-}
-
-/* ---- reports ---- */
-
-static const char *bird_word(enum bird_state state)
-{
-	static const char *const words[] = {
-		[BIRD_UNKNOWN] = "unknown",
-		[BIRD_MISSING] = "missing",
-		[BIRD_DISABLED] = "disabled",
-		[BIRD_ENABLED] = "enabled",
-	};
-
-	return words[state];
-}
-
-json_t *anycast_json(const struct anycast *a)
-{
-	json_t *rows = json_array();
-	uint64_t now = now_ms();
-
-	for (size_t i = 0; i < a->n; i++) {
-		const struct entry *e = &a->entries[i];
-		const char *problem = bird_problem(e->bird, e->protocol);
-
-		if (!e->conf)
-			continue;
-		problem = *problem ? problem : e->why;
-		json_array_append_new(rows,
-				      json_pack("{s:s?, s:s, s:s, s:s, s:f, s:s, s:s?}", "vip",
-						e->conf->vip ? e->name : NULL, "protocol",
-						e->protocol, "socket", e->socket, "state",
-						announce_word(e->announce.state), "for_s",
-						(double)(now - e->announce.since_ms) / 1000, "bird",
-						bird_word(bird_state(e->bird, e->protocol)),
-						"problem", *problem ? problem : NULL));
-	}
-	return rows;
-}
-
-json_t *anycast_bird_json(const struct anycast *a)
-{
-	json_t *all = json_array();
-
-	for (size_t i = 0; i < a->n_birds; i++) {
-		size_t n;
-		const struct bird_row *rows = bird_rows(a->birds[i], &n);
-
-		for (size_t r = 0; r < n; r++)
-			json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s}", "socket",
-							     bird_path(a->birds[i]), "protocol",
-							     rows[r].name, "type", rows[r].type,
-							     "state", rows[r].state));
-	}
-	return all;
 }
 
 /* ---- life ---- */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -16,6 +15,7 @@
 #include <linux/rtnetlink.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/backends.h"
 
 #define GATHER_US   10000 /* events of one cause come in bursts */
@@ -46,14 +46,6 @@ struct follower {
 	struct backends_write writes[MPLB_MAX_BACKENDS];
 	struct followed backends[MPLB_MAX_BACKENDS];
 };
-
-static long microseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000L + t.tv_nsec / 1000;
-}
 
 static void look_soon(struct follower *f)
 {
@@ -203,7 +195,7 @@ static int look_at_due(struct follower *f)
 static void on_look(evutil_socket_t fd, short what, void *data)
 {
 	struct follower *f = data;
-	long begin = microseconds();
+	long begin = (long)monotonic_us();
 	int lock;
 
 	(void)fd;
@@ -218,7 +210,7 @@ static void on_look(evutil_socket_t fd, short what, void *data)
 		/* What could not be looked at stays due, and is, with the next tick. */
 		look_at_due(f);
 		close(lock);
-		f->look_us = microseconds() - begin;
+		f->look_us = (long)monotonic_us() - begin;
 	} else if (lock == -EBUSY) {
 		look_soon(f);
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 
 #define TICK_S 1 /* how often the way of the probes is looked at */
 
@@ -79,7 +80,7 @@ int health_open(const struct health_env *env, struct health **out)
 	if (!h)
 		return log_err_r(-ENOMEM, "out of memory");
 	h->env = *env;
-	h->random = health_now_ms() << 20 | 1;
+	h->random = monotonic_ms() << 20 | 1;
 	evtimer_assign(&h->news, env->base, on_news, h);
 	event_assign(&h->tick, env->base, -1, EV_PERSIST, on_tick, h);
 	if (event_add(&h->tick, &second)) {

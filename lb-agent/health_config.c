@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/in_force.h"
 
 #define SPARE_FILES 128 /* descriptors for everything that is not a probe */
@@ -150,7 +151,7 @@ static void adopt(struct member *m, const struct health_pool *pool, const struct
 	m->pool = pool;
 	snprintf(m->name, sizeof(m->name), "%s", b->name);
 	if (!pool->n_targets && m->record.state != HEALTH_UNKNOWN) {
-		record_init(&m->record, HEALTH_UNKNOWN, health_now_ms());
+		record_init(&m->record, HEALTH_UNKNOWN, monotonic_ms());
 		health_tell(m);
 	}
 	if (same) {
@@ -208,7 +209,7 @@ static void place(struct member *m, __u32 index, const struct mplb_backend_info 
 	if (!fresh || !(info->flags & MPLB_MEMBER_F_DOWN))
 		return;
 	if (m->pool->n_targets)
-		record_init(&m->record, HEALTH_DOWN, health_now_ms());
+		record_init(&m->record, HEALTH_DOWN, monotonic_ms());
 	else
 		health_tell(m);
 }

@@ -5,27 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 
 #define RETRY_MS     1000 /* where a probe could not be sent; at most the interval */
 #define SPREAD_MS    10000 /* the first probes go out within this; at most the interval */
 #define QUIET_MS     10000 /* between two lines of log about probes that cannot be sent */
 #define JITTER_SHARE 20 /* an interval is up to a twentieth shorter: never longer */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-uint64_t health_now_ms(void)
-{
-	return now_us() / 1000;
-}
 
 /* xorshift64* (Marsaglia, Vigna): for the jitter. */
 static uint32_t random_below(struct health *h, uint32_t bound)
@@ -48,7 +35,7 @@ static void schedule(struct member *m)
 {
 	uint32_t interval = m->pool->health.interval_ms * 1000;
 	uint64_t due = m->begun_us + interval - random_below(m->health, interval / JITTER_SHARE),
-		 now = now_us();
+		 now = monotonic_us();
 
 	wait_us(m, due > now ? due - now : 0);
 }
@@ -76,10 +63,10 @@ static void log_change(const struct member *m)
 static void result(struct member *m, bool passed, const char *why)
 {
 	if (passed)
-		m->rtt_ms = (double)(now_us() - m->begun_us) / 1000;
+		m->rtt_ms = (double)(monotonic_us() - m->begun_us) / 1000;
 	snprintf(m->why, sizeof(m->why), "%s", why);
 	schedule(m);
-	if (!record_result(&m->record, &m->pool->health, passed, health_now_ms()))
+	if (!record_result(&m->record, &m->pool->health, passed, monotonic_ms()))
 		return;
 	log_change(m);
 	health_tell(m);
@@ -103,7 +90,7 @@ static void on_done(void *data, bool passed, const char *why)
 static bool set_way(struct member *m, struct health_target *target)
 {
 	struct health *h = m->health;
-	uint64_t now = health_now_ms();
+	uint64_t now = monotonic_ms();
 	struct ip source;
 
 	m->ask = (struct probe_target){ .health = &m->pool->health,
@@ -136,9 +123,9 @@ static void say_trouble(struct member *m, int err)
 	static const char *const none = "no address to probe from";
 	const char *mend = "";
 
-	if (health_now_ms() < m->health->quiet_ms)
+	if (monotonic_ms() < m->health->quiet_ms)
 		return;
-	m->health->quiet_ms = health_now_ms() + QUIET_MS;
+	m->health->quiet_ms = monotonic_ms() + QUIET_MS;
 	if (err == -ENOTSUP)
 		mend = "; this kernel has no MPTCP: sysctl net.mptcp.enabled=1, or give another "
 		       "type";
@@ -155,7 +142,7 @@ static void start(struct member *m)
 	const struct lb_health *health = &m->pool->health;
 	/* Of the pool, which is ours; members share it. */
 	struct health_target *target = &m->pool->targets[m->target];
-	uint64_t spent = (now_us() - m->begun_us) / 1000;
+	uint64_t spent = (monotonic_us() - m->begun_us) / 1000;
 	int err;
 
 	if (spent >= health->timeout_ms) {
@@ -184,7 +171,7 @@ static void on_next(evutil_socket_t fd, short what, void *data)
 		retry(m);
 		return;
 	}
-	m->begun_us = now_us();
+	m->begun_us = monotonic_us();
 	m->target = 0;
 	start(m);
 }
@@ -220,7 +207,7 @@ struct member *member_new(struct health *h, const struct health_pool *pool,
 	m->id = b->id;
 	m->addr = b->addr;
 	m->index = HEALTH_NO_PLACE;
-	record_init(&m->record, HEALTH_UNKNOWN, health_now_ms());
+	record_init(&m->record, HEALTH_UNKNOWN, monotonic_ms());
 	evtimer_assign(&m->next, h->env.base, on_next, m);
 	return m;
 }

@@ -58,7 +58,4 @@ void member_stop(struct member *m);
 /* env.change is to be called for it, from the loop. */
 void health_tell(struct member *m);
 
-/* CLOCK_MONOTONIC. */
-uint64_t health_now_ms(void);
-
 #endif

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/mptcp.h>
+
+#include "lib/monotonic.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -20,14 +21,6 @@
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static struct timeval timeval_of(uint64_t ms)
 {
@@ -113,7 +106,7 @@ static void on_event(evutil_socket_t fd, short what, void *data);
 static void ask(struct probe *probe, evutil_socket_t fd)
 {
 	const char *request = probe->target->request;
-	uint64_t now = now_ms(), left = probe->until_ms > now ? probe->until_ms - now : 0;
+	uint64_t now = monotonic_ms(), left = probe->until_ms > now ? probe->until_ms - now : 0;
 	const struct timeval timeout = timeval_of(left);
 
 	if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
@@ -212,7 +205,7 @@ int probe_start(struct probe *probe, struct event_base *base, const struct probe
 	*probe = (struct probe){ .target = target, .done = done, .data = data, .active = true };
 	/* Over lo the answer can be there before connect() returns, which then tells it, once. */
 	probe->early = -err;
-	probe->until_ms = now_ms() + timeout_ms;
+	probe->until_ms = monotonic_ms() + timeout_ms;
 	event_assign(&probe->event, base, fd, EV_WRITE, on_event, probe);
 	if (event_add(&probe->event, &timeout)) {
 		end(probe);

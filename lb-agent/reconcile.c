@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/event.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/apply.h"
 #include "orders_file.h"
 #include "settler.h"
@@ -24,14 +24,6 @@ struct reconciler {
 	struct verdict verdicts[MPLB_MAX_BACKENDS]; /* for the change at work */
 	struct event *soon, *settle;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static const char *text_at(const json_t *change, const char *key)
 {
@@ -53,7 +45,7 @@ void reconcile_log(const json_t *changes)
 static void set_settle_timer(struct reconciler *r)
 {
 	uint64_t next = settler_next(r->settler, r->config ? r->config->settle_after_ms : 0);
-	uint64_t now = now_ms(), in = next > now ? next - now : 0;
+	uint64_t now = monotonic_ms(), in = next > now ? next - now : 0;
 	const struct timeval delay = { (time_t)(in / 1000), (suseconds_t)(in % 1000) * 1000 };
 
 	if (next == UINT64_MAX)
@@ -100,7 +92,7 @@ static int carry_out(struct reconciler *r, const struct demand *demand, json_t *
 	err = apply(r->env.datapath, &all, changes);
 	if (err)
 		return err;
-	settler_see(r->settler, changes, now_ms());
+	settler_see(r->settler, changes, monotonic_ms());
 	save_orders(r);
 	return 0;
 }
@@ -227,7 +219,7 @@ static void on_settle(evutil_socket_t fd, short what, void *data)
 	(void)fd;
 	(void)what;
 	while (demand.n_orders < sizeof(orders) / sizeof(orders[0]) &&
-	       (pool = settler_due(r->settler, r->config->settle_after_ms, now_ms()))) {
+	       (pool = settler_due(r->settler, r->config->settle_after_ms, monotonic_ms()))) {
 		log_info("pool %s: settled: its last change was settle_after ago", pool);
 		orders[demand.n_orders++] = (struct order){ .verb = ORDER_SETTLE, .name = pool };
 	}
@@ -241,7 +233,7 @@ static void on_settle(evutil_socket_t fd, short what, void *data)
 
 json_t *reconcile_json(const struct reconciler *r)
 {
-	return settler_json(r->settler, r->config ? r->config->settle_after_ms : 0, now_ms());
+	return settler_json(r->settler, r->config ? r->config->settle_after_ms : 0, monotonic_ms());
 }
 
 /* Life */

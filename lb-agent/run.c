@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -13,6 +12,7 @@
 #include "follow.h"
 #include "health.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/notify.h"
 #include "loader/agent_socket.h"
 #include "loader/config.h"
@@ -40,14 +40,6 @@ struct agent {
 	int lock; /* one agent per data plane; -1: not taken */
 	int err; /* what ended the loop */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* Loading */
 
@@ -132,7 +124,7 @@ static void on_health(void *data, const struct health_member *m)
 static void add_row(void *data, const struct health_member *m)
 {
 	static const char *const words[] = { "unknown", "up", "down" };
-	const double ago = (double)(now_ms() - m->since_ms) / 1000;
+	const double ago = (double)(monotonic_ms() - m->since_ms) / 1000;
 
 	json_array_append_new(data,
 			      json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:b, s:s*}",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control_peer.h"
+#include "monotonic.h"
 
 #define ANSWER_MAX (64u << 20) /* of 4,096 backends with all there is to say */
 
@@ -39,50 +40,32 @@ bool control_may_talk(const char *address, int fd)
 				   (who.uid == 0 || who.uid == geteuid()));
 }
 
-/* Until when to wait. */
-struct limit {
-	struct timespec end;
-};
-
-static struct limit limit_in(unsigned int ms)
+/* Milliseconds until then, 0 or less if it is over. */
+static int left_ms(uint64_t until_ms)
 {
-	struct limit limit;
-
-	clock_gettime(CLOCK_MONOTONIC, &limit.end);
-	limit.end.tv_sec += ms / 1000;
-	limit.end.tv_nsec += ms % 1000 * 1000000L;
-	return limit;
-}
-
-static int left_ms(const struct limit *limit)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int)((limit->end.tv_sec - now.tv_sec) * 1000 +
-		     (limit->end.tv_nsec - now.tv_nsec) / 1000000);
+	return (int)((int64_t)until_ms - (int64_t)monotonic_ms());
 }
 
 /* Waits for the socket. 0 or -errno. */
-static int wait_for(int fd, short what, const struct limit *limit)
+static int wait_for(int fd, short what, uint64_t until_ms)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = what };
 	int n, left;
 
 	do {
-		left = left_ms(limit);
+		left = left_ms(until_ms);
 		n = left > 0 ? poll(&poll_fd, 1, left) : 0;
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n ? 0 : -ETIMEDOUT;
 }
 
-static int send_all(int fd, const char *text, size_t len, const struct limit *limit)
+static int send_all(int fd, const char *text, size_t len, uint64_t until_ms)
 {
 	while (len) {
 		ssize_t n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN) {
-			int err = wait_for(fd, POLLOUT, limit);
+			int err = wait_for(fd, POLLOUT, until_ms);
 
 			if (err)
 				return err;
@@ -97,7 +80,7 @@ static int send_all(int fd, const char *text, size_t len, const struct limit *li
 }
 
 /* Reads a line. 0 with *line to be freed, or -errno. */
-static int read_line(int fd, const struct limit *limit, char **line, size_t *len)
+static int read_line(int fd, uint64_t until_ms, char **line, size_t *len)
 {
 	size_t size = 64 << 10, have = 0;
 	char *buf = malloc(size);
@@ -115,7 +98,7 @@ static int read_line(int fd, const struct limit *limit, char **line, size_t *len
 			}
 			buf = more;
 		}
-		err = wait_for(fd, POLLIN, limit);
+		err = wait_for(fd, POLLIN, until_ms);
 		n = err ? 0 : recv(fd, buf + have, size - have, MSG_DONTWAIT);
 		if (n < 0)
 			err = errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -136,7 +119,7 @@ static int read_line(int fd, const struct limit *limit, char **line, size_t *len
 	return 0;
 }
 
-static int connect_to(const char *address, const struct limit *limit)
+static int connect_to(const char *address, uint64_t until_ms)
 {
 	struct sockaddr_un name;
 	socklen_t len = 0;
@@ -151,7 +134,7 @@ static int connect_to(const char *address, const struct limit *limit)
 	while ((err = connect(fd, (void *)&name, len) ? -errno : 0) == -EAGAIN) {
 		const struct timespec pause = { .tv_nsec = 10000000 };
 
-		if (left_ms(limit) <= 0) {
+		if (left_ms(until_ms) <= 0) {
 			err = -ETIMEDOUT;
 			break;
 		}
@@ -168,18 +151,18 @@ static int connect_to(const char *address, const struct limit *limit)
 int control_ask(const char *address, const json_t *request, unsigned int timeout_ms,
 		json_t **answer)
 {
-	const struct limit limit = limit_in(timeout_ms);
+	const uint64_t until_ms = monotonic_ms() + timeout_ms;
 	char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
-	int fd = text ? connect_to(address, &limit) : -ENOMEM, err = fd < 0 ? fd : 0;
+	int fd = text ? connect_to(address, until_ms) : -ENOMEM, err = fd < 0 ? fd : 0;
 	size_t len = 0;
 
 	if (!err)
-		err = send_all(fd, text, strlen(text), &limit);
+		err = send_all(fd, text, strlen(text), until_ms);
 	if (!err)
-		err = send_all(fd, "\n", 1, &limit);
+		err = send_all(fd, "\n", 1, until_ms);
 	/* It may have closed on us with an answer that says why. */
 	if (!err || err == -EPIPE || err == -ECONNRESET)
-		err = read_line(fd, &limit, &line, &len);
+		err = read_line(fd, until_ms, &line, &len);
 	if (!err) {
 		*answer = json_loadb(line, len, 0, NULL);
 		err = json_is_object(*answer) ? 0 : -EPROTO;

@@ -18,8 +18,7 @@
 
 #define BPFFS "/sys/fs/bpf"
 
-/* Cuts the last component off path; "." where there is none. */
-static void parent_of(char *path)
+void pin_parent(char *path)
 {
 	char *slash = strrchr(path, '/');
 
@@ -38,7 +37,7 @@ static int nearest_existing(char *path, struct statfs *fs)
 		if ((errno != ENOENT && errno != ENOTDIR) || !strcmp(path, "/") ||
 		    !strcmp(path, "."))
 			return -errno;
-		parent_of(path);
+		pin_parent(path);
 	}
 	return 0;
 }
@@ -51,7 +50,7 @@ static void mount_of(char *path)
 
 	for (;;) {
 		strcpy(up, path);
-		parent_of(up);
+		pin_parent(up);
 		if (stat(path, &here) || stat(up, &above) || here.st_dev != above.st_dev ||
 		    !strcmp(up, path))
 			return;

@@ -23,4 +23,7 @@ int pin_check(const char *root, char *mend, size_t size);
  */
 int pin_lock(const char *folder, int wait);
 
+/* Cuts the last component off path; "." where there is none. */
+void pin_parent(char *path);
+
 #endif

@@ -344,11 +344,3 @@ int apply_order(struct datapath *dp, const struct order *order, json_t *changes)
 {
 	return apply(dp, &(struct demand){ .orders = order, .n_orders = 1 }, changes);
 }
-
-int apply_health(struct datapath *dp, const char *pool, __u16 id, const struct ip *addr, bool down,
-		 json_t *changes)
-{
-	const struct verdict verdict = { .pool = pool, .id = id, .addr = *addr, .down = down };
-
-	return apply(dp, &(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, changes);
-}

@@ -27,8 +27,5 @@ int apply(struct datapath *dp, const struct demand *demand, json_t *changes);
 /* One of them alone. */
 int apply_config(struct datapath *dp, const struct lb_config *config, json_t *changes);
 int apply_order(struct datapath *dp, const struct order *order, json_t *changes);
-/* down: by its health checks. A member that is not in force is none of our business: 0. */
-int apply_health(struct datapath *dp, const char *pool, __u16 id, const struct ip *addr, bool down,
-		 json_t *changes);
 
 #endif

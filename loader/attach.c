@@ -19,8 +19,7 @@
 #include "lib/log.h"
 #include "pins.h"
 
-#define PROGRAM_NAME "mplb_lb"
-#define MAX_MAPS     64
+#define MAX_MAPS 64
 
 /* id of the map behind a descriptor, 0 on failure. */
 static __u32 map_id(int fd)

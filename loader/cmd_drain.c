@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/out.h"
 
 /* A connection whose handshake was under way when the drain began shows a little later. */
@@ -19,14 +20,6 @@ struct look {
 	const char *problem; /* nobody knows, and why */
 	json_int_t vip_sockets, off_path;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* away: looks in a row for which no agent ran, as when it is being started again; after AWAY_LOOKS
  * of them that is an error. */
@@ -104,7 +97,7 @@ int drain_wait(const struct lbctl *ctl, const char *backend, const struct drain_
 	       const json_t *changes)
 {
 	const struct timespec second = { .tv_sec = 1 };
-	uint64_t end = now_ms() + wait->deadline_ms;
+	uint64_t end = monotonic_ms() + wait->deadline_ms;
 	struct look said = { 0 }, look = { 0 };
 	int empty = 0, away = AWAY_LOOKS, code; /* the first time there must be one */
 
@@ -119,7 +112,7 @@ int drain_wait(const struct lbctl *ctl, const char *backend, const struct drain_
 		look.answer = NULL;
 		empty = said.problem || said.vip_sockets || said.off_path ? 0 : empty + 1;
 		/* Where nobody knows, only a deadline can end the wait. */
-		if (empty == EMPTY_LOOKS || (wait->deadline_ms && now_ms() >= end) ||
+		if (empty == EMPTY_LOOKS || (wait->deadline_ms && monotonic_ms() >= end) ||
 		    (said.problem && !wait->deadline_ms && !away)) {
 			code = conclude(ctl, backend, &said, empty == EMPTY_LOOKS, changes);
 			break;

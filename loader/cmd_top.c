@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/out.h"
 #include "top.h"
 
@@ -57,14 +58,6 @@ static void catch_signals(sigset_t *open)
 	sigprocmask(SIG_BLOCK, &ours, open);
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Waits until the time, a key that ends (q), or a signal. False: it is the end. redraw is called
  * when the window has another size. */
 static bool wait_until(long due, bool keys, const sigset_t *open, void (*redraw)(void *data),
@@ -72,7 +65,7 @@ static bool wait_until(long due, bool keys, const sigset_t *open, void (*redraw)
 {
 	for (;;) {
 		struct pollfd in = { .fd = keys ? STDIN_FILENO : -1, .events = POLLIN };
-		long left = due - now_ms();
+		long left = due - (long)monotonic_ms();
 		const struct timespec wait = { left > 0 ? left / 1000 : 0,
 					       left > 0 ? left % 1000 * 1000000 : 0 };
 		int n = ppoll(&in, 1, &wait, open);
@@ -163,12 +156,12 @@ static int loop(const struct top *top, const struct datapath *dp, bool keys, con
 	struct top_sample before = { 0 }, now = { 0 };
 	json_t *rates = NULL;
 	int err = top_read(dp, &before);
-	long due = now_ms();
+	long due = (long)monotonic_ms();
 
 	while (!err && !ferror(stdout)) {
 		due += top->interval_ms;
-		if (due < now_ms()) /* stopped for a while, or too much to look at */
-			due = now_ms() + top->interval_ms;
+		if (due < (long)monotonic_ms()) /* stopped for a while, or too much to look at */
+			due = (long)monotonic_ms() + top->interval_ms;
 		if (!wait_until(due, keys, open, draw, rates))
 			break;
 		err = datapath_is_current(dp) ? top_read(dp, &now) : -ENOENT;

@@ -8,7 +8,8 @@
 #include "pooltable.h"
 #include "viptable.h"
 
-int in_force_pool(const struct datapath *dp, const struct in_force *now, const char *name)
+/* The table in force of the pool with this name; -1: none. */
+static int pool_named(const struct datapath *dp, const struct in_force *now, const char *name)
 {
 	for (int t = 0; t < MPLB_MAX_POOLS; t++)
 		if (now->table[t] && !strcmp(dp->pool_info[t].name, name))
@@ -65,7 +66,7 @@ static int mark_backends(const struct datapath *dp, struct in_force *out)
 		if (!info->name[0])
 			continue;
 		out->backend[i] = info->table < MPLB_MAX_POOLS && out->table[info->table];
-		table = out->backend[i] ? -1 : in_force_pool(dp, out, info->pool);
+		table = out->backend[i] ? -1 : pool_named(dp, out, info->pool);
 		if (table >= 0)
 			torn[table] = true;
 	}

@@ -14,7 +14,4 @@ struct in_force {
 /* Reads it. 0 or -errno. */
 int in_force_read(const struct datapath *dp, struct in_force *out);
 
-/* The table in force of the pool with this name; -1: none. */
-int in_force_pool(const struct datapath *dp, const struct in_force *now, const char *name);
-
 #endif

@@ -18,8 +18,7 @@ json_t *report_vip_stats(const struct datapath *dp); /* name, then the counters 
 json_t *report_backend_stats(const struct datapath *dp); /* name pool packets bytes */
 json_t *report_reasons(const struct datapath *dp); /* reason action packets text */
 
-/* "pass", "drop", "tx": what is done with a packet for this reason; and the reason's name. */
-const char *report_reason_action(unsigned int reason);
+/* Of a reason; "?": there is none with this number. */
 const char *report_reason_name(unsigned int reason);
 const char *report_reason_text(unsigned int reason);
 

@@ -26,7 +26,8 @@ const char *report_reason_text(unsigned int reason)
 	return reason < MPLB_R_MAX ? reasons[reason].text : "?";
 }
 
-const char *report_reason_action(unsigned int reason)
+/* What is done with a packet for this reason. */
+static const char *reason_action(unsigned int reason)
 {
 	if (reason >= MPLB_R_MAX)
 		return "?";
@@ -106,7 +107,7 @@ json_t *report_reasons(const struct datapath *dp)
 		}
 		json_array_append_new(rows,
 				      json_pack("{s:s, s:s, s:I, s:s}", "reason", reasons[r].name,
-						"action", report_reason_action(r), "packets",
+						"action", reason_action(r), "packets",
 						(json_int_t)packets, "text", reasons[r].text));
 	}
 	return rows;

@@ -4,17 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/monotonic.h"
 #include "report.h"
 
 int top_read(const struct datapath *dp, struct top_sample *out)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
 	*out = (struct top_sample){
-		.at = (double)t.tv_sec + (double)t.tv_nsec * 1e-9,
+		.at = (double)monotonic_ns() / 1e9,
 		.vips = report_vip_stats(dp),
 		.backends = report_backend_stats(dp),
 		.reasons = report_reasons(dp),

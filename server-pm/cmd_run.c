@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/event.h>
 #include <linux/rtnetlink.h>
@@ -11,6 +10,7 @@
 #include "decap.h"
 #include "doctor.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/notify.h"
 #include "run.h"
 #include "tc.h"
@@ -84,22 +84,15 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 	run_reload(arg);
 }
 
-static __u64 monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
-}
-
 /* Sockets are looked at for a hundredth of the time at most; in between the last figures hold. */
-static void count_connections(struct run *r)
+static void count_sockets(struct run *r)
 {
 	__u64 begin = monotonic_ms();
 
 	if (begin < r->count_again)
 		return;
-	if (connections_count(r->diag, &r->connections))
+	if (connections_count(r->diag, &r->connections) ||
+	    vip_sockets_count(r->diag, &r->config->vips, &r->vip_sockets))
 		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
 	r->count_again = begin + 100 * (monotonic_ms() - begin);
 }
@@ -120,10 +113,9 @@ static void run_measure_all(void *ctx, struct metrics_source *out)
 {
 	struct run *r = ctx;
 
-	count_connections(r);
+	count_sockets(r);
 	out->connections = r->connections;
-	if (vip_sockets_count(r->diag, &r->config->vips, &out->vip_sockets))
-		log_debug("sockets cannot be listed: %s", nl_error(r->diag));
+	out->vip_sockets = r->vip_sockets;
 	run_measure(r, out);
 }
 

@@ -99,22 +99,6 @@ static json_t *items_json(const struct item_place *place)
 	return rows;
 }
 
-static json_t *addresses_json(int fd)
-{
-	struct mplb_server_addr key, *last = NULL, next;
-	json_t *list = json_array();
-	char text[IP_STRLEN];
-
-	while (!bpf_map_get_next_key(fd, last, &next)) {
-		struct ip ip = { .addr = next.addr, .family = next.family };
-
-		json_array_append_new(list, json_string(ip_format(&ip, text)));
-		key = next;
-		last = &key;
-	}
-	return list;
-}
-
 /* The guard's reasons, or all others. */
 static json_t *counts_json(const struct server_state *state, bool guard)
 {
@@ -140,12 +124,15 @@ static json_t *decapsulation_json(const struct server_state *state)
 
 	for (size_t i = 0; i < n; i++)
 		if (items[i].kind == MPLB_SERVER_XDP)
-			return json_pack(
-				"{s:s, s:s, s:o, s:o, s:o}", "device", items[i].name, "mode",
-				server_decap_mode(state, items[i].name), "balancers",
-				addresses_json(server_state_map(state, SERVER_MAP_BALANCERS)),
-				"vips", addresses_json(server_state_map(state, SERVER_MAP_VIPS)),
-				"counters", counts_json(state, false));
+			return json_pack("{s:s, s:s, s:o, s:o, s:o}", "device", items[i].name,
+					 "mode", server_decap_mode(state, items[i].name),
+					 "balancers",
+					 server_state_addresses_json(
+						 server_state_map(state, SERVER_MAP_BALANCERS)),
+					 "vips",
+					 server_state_addresses_json(
+						 server_state_map(state, SERVER_MAP_VIPS)),
+					 "counters", counts_json(state, false));
 	return json_null();
 }
 

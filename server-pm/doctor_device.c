@@ -38,7 +38,7 @@ unsigned int doctor_device_flags(const char *device)
 	return ask(device, SIOCGIFFLAGS, &answer) ? (unsigned short)answer.ifr_flags : 0;
 }
 
-int doctor_device_mtu(const char *device)
+static int device_mtu(const char *device)
 {
 	struct ifreq answer = { 0 };
 
@@ -91,7 +91,7 @@ static void examine_rp_filter(struct examination *x, const char *device)
 
 static void examine_mtu(struct examination *x, const char *device)
 {
-	int mtu = doctor_device_mtu(device), want = x->config->mtu;
+	int mtu = device_mtu(device), want = x->config->mtu;
 
 	if (want == SERVER_MTU_ANY)
 		want = COMMON_MTU + server_decap_overhead(x->config);

@@ -135,9 +135,8 @@ void doctor_firewall(struct examination *x);
 /* The MPTCP listeners, at most max of them; their number. */
 size_t doctor_listeners(struct examination *x, struct pm_listener *out, size_t max);
 
-/* Of a device: flags (IFF_*) and MTU; 0 where it is not there. */
+/* Of a device: flags (IFF_*); 0 where it is not there. */
 unsigned int doctor_device_flags(const char *device);
-int doctor_device_mtu(const char *device);
 
 /* The device by which packets leave for an address that is on no network of this machine (a public
  * one stands for all), or -errno: -ENETUNREACH, .... */

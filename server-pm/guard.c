@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <event2/event.h>
 #include <linux/filter.h>
 #include <linux/genetlink.h>
 #include <linux/mptcp.h>
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "pm_diag.h"
 #include "pm_event.h"
 
@@ -32,14 +32,6 @@ struct guard {
 	struct guard_stats stats;
 };
 
-static __u64 now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000 + (__u64)t.tv_nsec / 1000000;
-}
-
 static void add(struct guard *g, __u32 token)
 {
 	if (guard_maps_token_add(&g->maps, token, g->look))
@@ -56,7 +48,7 @@ static int on_subflow(const struct pm_subflow *subflow, void *data)
 
 static int look(struct guard *g)
 {
-	__u64 begin = now_ms(), took;
+	__u64 begin = monotonic_ms(), took;
 	int err;
 
 	g->look++;
@@ -71,8 +63,8 @@ static int look(struct guard *g)
 	}
 	if (guard_maps_tokens_prune(&g->maps, g->look) < 0)
 		log_debug("guard: tokens cannot be listed");
-	took = (now_ms() - begin) * LOOK_SHARE;
-	g->next_look = now_ms() + (took > LOOK_INTERVAL ? took : LOOK_INTERVAL);
+	took = (monotonic_ms() - begin) * LOOK_SHARE;
+	g->next_look = monotonic_ms() + (took > LOOK_INTERVAL ? took : LOOK_INTERVAL);
 	g->whole = true;
 	g->stats.looks++;
 	return 0;
@@ -86,7 +78,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (now_ms() >= g->next_look && look(g))
+	if (monotonic_ms() >= g->next_look && look(g))
 		g->whole = false;
 	if (g->whole)
 		guard_maps_beat(&g->maps);
@@ -199,7 +191,7 @@ int guard_new(struct event_base *base, const struct server_state *state,
 		return log_err_r(-ENOMEM, "out of memory; free some");
 	g->maps = (struct guard_maps){ -1, -1, -1, -1, -1 };
 	/* Numbers go on from one server-pm to the next, as the tokens do. */
-	g->look = (__u32)(now_ms() / 1000);
+	g->look = (__u32)(monotonic_ms() / 1000);
 	err = guard_maps_open(state, true, &g->maps);
 	err = err ? err : guard_change(g, config);
 	err = err ? err : open_netlink(g);

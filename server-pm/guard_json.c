@@ -5,22 +5,6 @@
 #include <bpf/bpf.h>
 #include "lib/ip.h"
 
-static json_t *addresses(int fd)
-{
-	struct mplb_server_addr key, *last = NULL, next;
-	json_t *list = json_array();
-	char text[IP_STRLEN];
-
-	while (!bpf_map_get_next_key(fd, last, &next)) {
-		struct ip ip = { .addr = next.addr, .family = next.family };
-
-		json_array_append_new(list, json_string(ip_format(&ip, text)));
-		key = next;
-		last = &key;
-	}
-	return list;
-}
-
 static json_t *prefix(const struct mplb_guard *guard)
 {
 	struct ip ip = { .family = MPLB_FAMILY_6 };
@@ -49,7 +33,8 @@ json_t *guard_json(const struct server_state *state)
 				silence < 0 || silence > (long long)(MPLB_GUARD_STALE_NS / 1000000),
 				"silence_ms", (json_int_t)silence, "tokens",
 				(json_int_t)guard_maps_tokens_prune(&maps, 0), "addresses",
-				addresses(maps.addresses), "per_connection", prefix(&settings));
+				server_state_addresses_json(maps.addresses), "per_connection",
+				prefix(&settings));
 	}
 	guard_maps_close(&maps);
 	return row ? row : json_null();

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include "decap.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/sysctl.h"
 #include "object.h"
 
@@ -212,18 +212,9 @@ int guard_maps_fill(const struct guard_maps *maps, const struct server_config *c
 
 /* ---- tokens ---- */
 
-/* Of the clock that the program reads, too. */
-static __u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000000000 + (__u64)t.tv_nsec;
-}
-
 void guard_maps_beat(const struct guard_maps *maps)
 {
-	__u64 now = now_ns();
+	__u64 now = monotonic_ns();
 	__u32 zero = 0;
 
 	bpf_map_update_elem(maps->beat, &zero, &now, BPF_ANY);
@@ -231,7 +222,7 @@ void guard_maps_beat(const struct guard_maps *maps)
 
 long long guard_maps_silence(const struct guard_maps *maps)
 {
-	__u64 beat = 0, now = now_ns();
+	__u64 beat = 0, now = monotonic_ns();
 	__u32 zero = 0;
 
 	if (bpf_map_lookup_elem(maps->beat, &zero, &beat) || !beat || beat > now)

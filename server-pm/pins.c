@@ -11,23 +11,11 @@
 #include "lib/pin.h"
 #include "mplb/server.h"
 
-static void parent(char *path)
-{
-	char *slash = strrchr(path, '/');
-
-	if (!slash)
-		strcpy(path, ".");
-	else if (slash == path)
-		path[1] = '\0';
-	else
-		*slash = '\0';
-}
-
 void server_pins_path(const char *pin_dir, int up, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s/v%d/%s", pin_dir, MPLB_ABI, MPLB_SERVER_PIN_DIR);
 	while (up--)
-		parent(buf);
+		pin_parent(buf);
 }
 
 int server_pins_make(const char *pin_dir)

@@ -26,6 +26,7 @@ struct run {
 	struct mplb_guard addresses; /* the secret that connections' addresses are made with */
 	struct userspace *userspace; /* NULL: the kernel manages the paths */
 	struct connection_counts connections; /* when they were last counted */
+	size_t vip_sockets;
 	__u64 count_again; /* not before; ms of CLOCK_MONOTONIC */
 	struct metrics *metrics; /* NULL: not served */
 	struct server_control *control;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include "lib/ip.h"
 #include <bpf/libbpf.h>
 #include "lib/log.h"
 #include "object.h"
@@ -283,4 +284,20 @@ int server_state_remove(struct server_state *state)
 			break;
 	}
 	return 0;
+}
+
+json_t *server_state_addresses_json(int fd)
+{
+	struct mplb_server_addr key, *last = NULL, next;
+	json_t *list = json_array();
+	char text[IP_STRLEN];
+
+	while (!bpf_map_get_next_key(fd, last, &next)) {
+		struct ip ip = { .addr = next.addr, .family = next.family };
+
+		json_array_append_new(list, json_string(ip_format(&ip, text)));
+		key = next;
+		last = &key;
+	}
+	return list;
 }

@@ -2,6 +2,7 @@
 #ifndef MPLB_SERVER_STATE_H
 #define MPLB_SERVER_STATE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include "mplb/server.h"
@@ -54,6 +55,9 @@ int server_state_remove(struct server_state *state);
 /* A map's descriptor, and the folder with the pins; both owned by the state. */
 int server_state_map(const struct server_state *state, enum server_map map);
 const char *server_state_path(const struct server_state *state);
+
+/* The addresses that are the keys of a map, as an array of text, to be freed. */
+json_t *server_state_addresses_json(int fd);
 
 /* True where two entries are about the same thing. */
 bool server_item_same(const struct mplb_server_item *a, const struct mplb_server_item *b);

@@ -13,6 +13,7 @@
 #include <linux/mptcp.h>
 #include "guard_maps.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/nl.h"
 #include "pm_command.h"
 #include "pm_listen.h"
@@ -49,14 +50,6 @@ struct userspace {
 	bool told_of_listeners; /* the kernel has events of them */
 	bool seen[PM_MAX_ANNOUNCED]; /* the address has been on the machine */
 };
-
-static __u64 monotonic_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (__u64)t.tv_sec * 1000000 + (__u64)t.tv_nsec / 1000;
-}
 
 static __u64 now(const struct userspace *u)
 {

@@ -15,6 +15,7 @@
 
 #include "control.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 
 #define LINK_PACKETS 65536 /* under way, both ways together */
 
@@ -113,7 +114,7 @@ static int link_wait(struct link *link, bool busy)
 {
 	struct timespec wait = { 0 }, *limit = NULL;
 	const struct link_packet *first;
-	uint64_t due = UINT64_MAX, now = link_now();
+	uint64_t due = UINT64_MAX, now = monotonic_ns();
 
 	for (size_t i = 0; i < 2; i++) {
 		first = link_queue_first(link->ways[i].queue);
@@ -143,8 +144,8 @@ static int link_loop(struct link *link)
 	for (;;) {
 		busy = false;
 		for (size_t i = 0; i < 2; i++) {
-			busy |= link_way_receive(&link->ways[i], link_now());
-			busy |= link_way_send(&link->ways[i], link_now());
+			busy |= link_way_receive(&link->ways[i], monotonic_ns());
+			busy |= link_way_send(&link->ways[i], monotonic_ns());
 		}
 		err = link_wait(link, busy);
 		if (err)

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "way.h"
 
-#include <time.h>
-
-uint64_t link_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#include "lib/monotonic.h"
 
 /* Takes over the slot. */
 static void link_way_push(struct link_way *way, uint64_t due, uint32_t slot, uint32_t len)

@@ -34,7 +34,4 @@ bool link_way_send(struct link_way *way, uint64_t now);
 /* Its settings and counters. */
 json_t *link_way_show(struct link_way *way);
 
-/* ns, monotonic. */
-uint64_t link_now(void);
-
 #endif

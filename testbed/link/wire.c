@@ -53,7 +53,8 @@ static void *link_pool_at(struct link_pool *pool, uint32_t slot)
 	return pool->memory + (size_t)slot * LINK_FRAME_MAX;
 }
 
-int link_pool_take(struct link_pool *pool)
+/* A free slot, or -ENOBUFS. */
+static int link_pool_take(struct link_pool *pool)
 {
 	return pool->n ? (int)pool->free[--pool->n] : -ENOBUFS;
 }

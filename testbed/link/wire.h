@@ -14,8 +14,6 @@ struct link_pool;
 /* NULL without memory. Memory is taken as slots are used, and the warmest is used first. */
 struct link_pool *link_pool_new(uint32_t slots);
 void link_pool_free(struct link_pool *pool);
-/* A free slot, or -ENOBUFS. */
-int link_pool_take(struct link_pool *pool);
 void link_pool_give(struct link_pool *pool, uint32_t slot);
 /* Copies a frame into a free slot; the slot, or -ENOBUFS. */
 int link_pool_copy(struct link_pool *pool, uint32_t slot, size_t len);

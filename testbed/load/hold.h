@@ -36,8 +36,6 @@ enum hold_trouble {
 		HOLD_T_MAX
 };
 
-extern const char *const hold_trouble_name[HOLD_T_MAX];
-
 #define HOLD_SERVERS_MAX   1024
 #define HOLD_TROUBLES_KEPT 20000 /* in the list; all are counted */
 #define HOLD_LATENCY_STEP  1e-4 /* seconds */

@@ -10,7 +10,7 @@
 #include "lib/log.h"
 #include "lib/out.h"
 
-const char *const hold_trouble_name[] = {
+static const char *const hold_trouble_name[] = {
 #define X(NAME, name) [HOLD_T_##NAME] = name,
 	HOLD_TROUBLES(X)
 #undef X

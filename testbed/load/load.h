@@ -26,8 +26,7 @@ struct load_command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct load_command load_serve, load_get, load_hold, load_join_vip, load_flood,
-	load_syn;
+extern const struct load_command load_serve, load_get, load_hold, load_join_vip, load_syn;
 
 /* An event loop that SIGINT and SIGTERM end. NULL, logged, where there is no memory. */
 struct event_base *load_loop_new(void);

@@ -10,9 +10,10 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 
 static const struct load_command *const load_commands[] = {
-	&load_serve, &load_get, &load_hold, &load_join_vip, &load_flood, &load_syn, NULL,
+	&load_serve, &load_get, &load_hold, &load_join_vip, &load_syn, NULL,
 };
 
 static struct event *load_signals[2];
@@ -57,10 +58,7 @@ void load_loop_free(struct event_base *base)
 
 double load_now(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return (double)monotonic_ns() / 1e9;
 }
 
 double load_clock(double now)

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,4 +142,23 @@ void server_rig_netns(const char *const *addresses)
 	for (; *addresses; addresses++)
 		cr_assert(!netns_addr("lo", *addresses, strchr(*addresses, ':') ? 128 : 32), "%s",
 			  *addresses);
+}
+
+socklen_t server_rig_sockaddr(const char *text, uint16_t port, struct sockaddr_storage *out)
+{
+	struct ip ip = server_rig_ip(text);
+	struct sockaddr_in *in = (void *)out;
+	struct sockaddr_in6 *in6 = (void *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (ip.family == MPLB_FAMILY_4) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		in->sin_addr.s_addr = ip.addr.word[0];
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, &ip.addr, 16);
+	return sizeof(*in6);
 }

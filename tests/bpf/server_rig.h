@@ -5,6 +5,7 @@
 /* The backend's programs, loaded but on no device and not pinned. What goes wrong in here ends the
  * test that called. */
 #include <stdint.h>
+#include <sys/socket.h>
 #include "mplb/server.h"
 #include "packet.h"
 
@@ -54,5 +55,8 @@ struct ip server_rig_ip(const char *text);
 
 /* A network namespace of the test's own, lo up, with these addresses on it (up to NULL). */
 void server_rig_netns(const char *const *addresses);
+
+/* An address and port for a socket; its length. */
+socklen_t server_rig_sockaddr(const char *text, uint16_t port, struct sockaddr_storage *out);
 
 #endif

@@ -149,7 +149,7 @@ void site_plain_reset(const struct packet *syn, struct frame *out)
 	reset(syn, (struct bytes){ NULL, 0 }, out);
 }
 
-void site_echo_reply(const struct packet *request, struct frame *out)
+static void echo_reply(const struct packet *request, struct frame *out)
 {
 	struct packet p = *request;
 
@@ -157,7 +157,8 @@ void site_echo_reply(const struct packet *request, struct frame *out)
 	build_answer(request, &p, out);
 }
 
-void site_too_big(const struct packet *in, uint32_t mtu, struct frame *out)
+/* What tells the sender of a packet to make it mtu bytes at most. */
+static void too_big(const struct packet *in, uint32_t mtu, struct frame *out)
 {
 	struct packet p = { .frag = FRAG_DF, .icmp_rest = mtu };
 	struct frame frame;
@@ -228,10 +229,10 @@ static void expect_frame(const struct rig *rig, const struct site_case *c,
 		site_reset(&c->in, out);
 		break;
 	case MPLB_R_ECHO_REPLY:
-		site_echo_reply(&c->in, out);
+		echo_reply(&c->in, out);
 		break;
 	case MPLB_R_TOO_BIG_ANSWERED:
-		site_too_big(&c->in, (b->mtu ? b->mtu : 1500) - overhead_of(b), out);
+		too_big(&c->in, (b->mtu ? b->mtu : 1500) - overhead_of(b), out);
 		break;
 	default:
 		*out = *in;

@@ -56,10 +56,7 @@ enum site_pool {
 #define L2_VLAN_6     "2001:db8:100::f"
 #define GUE6_VLAN_4   "198.51.100.17"
 #define ADDRESSES_4   "198.51.100.18"
-#define ADDRESSES_6   "2001:db8:100::12"
 #define SMALL4_4      "198.51.100.19"
-#define SMALL4_6      "2001:db8:100::13"
-#define SMALL6_4      "198.51.100.20"
 #define SMALL6_6      "2001:db8:100::14"
 #define SMALL_MTU     600
 /* TCP port 443, mp_join: hash, pool SITE_L2. */
@@ -101,13 +98,9 @@ const struct rig_backend *site_backend(enum site_pool pool);
 /* The hash of the flow that a packet belongs to. */
 uint32_t site_hash(const struct rig_vip *vip, const struct packet *p);
 
-/* The reset that answers a join, that which answers another SYN, and the answer to an echo request.
- */
+/* The reset that answers a join, and that which answers another SYN. */
 void site_reset(const struct packet *syn, struct frame *out);
 void site_plain_reset(const struct packet *syn, struct frame *out);
-void site_echo_reply(const struct packet *request, struct frame *out);
-/* What tells the sender of a packet to make it mtu bytes at most. */
-void site_too_big(const struct packet *p, uint32_t mtu, struct frame *out);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

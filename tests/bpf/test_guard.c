@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
 #include "bpf/server.skel.h"
+#include "lib/monotonic.h"
 #include "mplb/guard.h"
 #include "rig.h"
 #include "server_rig.h"
@@ -59,12 +60,9 @@ static void know(__u32 token)
 /* server-pm was heard of so long ago. */
 static void heard(unsigned int seconds)
 {
-	struct timespec t;
 	__u32 zero = 0;
-	__u64 beat;
+	__u64 beat = monotonic_ns() - seconds * 1000000000ULL;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	beat = (__u64)t.tv_sec * 1000000000 + (__u64)t.tv_nsec - seconds * 1000000000ULL;
 	put(rig.skel->maps.guard_beat, &zero, &beat);
 }
 
@@ -87,29 +85,10 @@ static void guard(const char *text)
 
 /* ---- sockets ---- */
 
-static socklen_t address(const char *text, uint16_t port, struct sockaddr_storage *out)
-{
-	struct ip ip = server_rig_ip(text);
-	struct sockaddr_in *in = (void *)out;
-	struct sockaddr_in6 *in6 = (void *)out;
-
-	memset(out, 0, sizeof(*out));
-	if (ip.family == MPLB_FAMILY_4) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		in->sin_addr.s_addr = ip.addr.word[0];
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, &ip.addr, 16);
-	return sizeof(*in6);
-}
-
 static int bound(const char *text, uint16_t port, int type, int proto)
 {
 	struct sockaddr_storage at;
-	socklen_t len = address(text, port, &at);
+	socklen_t len = server_rig_sockaddr(text, port, &at);
 	int one = 1, fd = socket(at.ss_family, type | SOCK_CLOEXEC, proto);
 
 	if (fd < 0 && proto == IPPROTO_MPTCP)
@@ -131,7 +110,7 @@ static int listener(const char *text, uint16_t port, int proto)
 static int connected(int fd, const char *text, uint16_t port)
 {
 	struct sockaddr_storage to;
-	socklen_t len = address(text, port, &to);
+	socklen_t len = server_rig_sockaddr(text, port, &to);
 
 	/* In a namespace that is this young the first try may find no route yet. */
 	for (int i = 0; i < 20; i++) {

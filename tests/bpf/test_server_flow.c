@@ -46,29 +46,10 @@ TestSuite(server_flow, .init = set_up, .fini = tear_down);
 
 /* ---- sockets ---- */
 
-static socklen_t address(const char *text, uint16_t port, struct sockaddr_storage *out)
-{
-	struct ip ip = server_rig_ip(text);
-	struct sockaddr_in *in = (void *)out;
-	struct sockaddr_in6 *in6 = (void *)out;
-
-	memset(out, 0, sizeof(*out));
-	if (ip.family == MPLB_FAMILY_4) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		in->sin_addr.s_addr = ip.addr.word[0];
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, &ip.addr, 16);
-	return sizeof(*in6);
-}
-
 static int bound(const char *text, uint16_t port, int proto)
 {
 	struct sockaddr_storage at;
-	socklen_t len = address(text, port, &at);
+	socklen_t len = server_rig_sockaddr(text, port, &at);
 	int one = 1, fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, proto);
 
 	if (fd < 0 && proto == IPPROTO_MPTCP)
@@ -91,7 +72,7 @@ static int client(bool six, int proto, bool wait)
 {
 	int fd = bound(six ? CLIENT_6 : CLIENT_4, SPORT, proto);
 	struct sockaddr_storage to;
-	socklen_t len = address(six ? VIP6 : VIP4, PORT, &to);
+	socklen_t len = server_rig_sockaddr(six ? VIP6 : VIP4, PORT, &to);
 
 	if (!wait)
 		fcntl(fd, F_SETFL, O_NONBLOCK);

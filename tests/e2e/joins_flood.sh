@@ -25,8 +25,8 @@ meet flooder 2001:db8:3::1
 # They are joins: a server that gets them looks their tokens up.
 for to in "$(own4 b1):80 192.0.2.130" "[$(own6 b1)]:80 2001:db8:3::2"; do
 	before=$(mib b1 MPTcpExtMPJoinNoTokenFound)
-	on flooder "$LOAD" flood --connect "${to% *}" --source "${to#* }" --rate 500 --seconds 0.5 \
-		>"$TESTBED_DIR/few.out"
+	on flooder "$LOAD" syn --to "${to% *}" --source "${to#* }" --join random --rate 500 \
+		--seconds 0.5 >"$TESTBED_DIR/few.out"
 	sent=$(of few .sent)
 	at_least "${to% *}: some were sent" "$sent" 100
 	equal "${to% *}: the server takes them for joins" \
@@ -38,7 +38,8 @@ for f in 4 6; do
 	what="IPv$f" source=192.0.2.130
 	[ "$f" = 4 ] || source=2001:db8:3::2
 	before=$(vip_stat "web$f" mp_join_unknown) limited=$(vip_stat "web$f" mp_join_limited)
-	start flood flooder "$LOAD" flood --connect "$(vip "$f")" --source "$source" --seconds 300
+	start flood flooder "$LOAD" syn --to "$(vip "$f")" --source "$source" --join random \
+		--seconds 300
 	ready flood
 	ignoring
 	join_many "h$f" "$f"

@@ -18,11 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <linux/bpf.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 
 #define DEFAULT_COUNT 200000
 #define TALLY_EVERY   20000
@@ -47,10 +47,7 @@ struct fuzz {
 
 static double now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+	return (double)monotonic_ns() / 1e9;
 }
 
 /* A difference without its numbers: which kind it is of. */

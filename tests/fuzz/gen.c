@@ -41,7 +41,7 @@ uint8_t *gen_room(struct gen_frame *f, size_t len)
 	return at;
 }
 
-uint16_t gen_checksum(const uint8_t *at, size_t len)
+static uint16_t checksum(const uint8_t *at, size_t len)
 {
 	uint64_t sum = 0;
 
@@ -144,7 +144,7 @@ static void gen_ipv4(struct rng *rng, struct gen_frame *f, uint8_t proto)
 	gen_vip_address(rng, f->family, ip + 16);
 	for (uint32_t i = 20; i < 20 + words * 4; i++)
 		ip[i] = (uint8_t)rng_next(rng);
-	put16(ip + 10, gen_checksum(ip, 20 + words * 4));
+	put16(ip + 10, checksum(ip, 20 + words * 4));
 	if (rng_chance(rng, 50))
 		put16(ip + 10, (uint16_t)rng_next(rng));
 }
@@ -273,7 +273,7 @@ static void gen_payload(struct rng *rng, struct gen_frame *f, uint32_t ip_len)
 static void gen_icmp_checksum(struct rng *rng, struct gen_frame *f)
 {
 	uint8_t *icmp = f->at + f->l4;
-	uint32_t sum = gen_checksum(icmp, f->len - f->l4);
+	uint32_t sum = checksum(icmp, f->len - f->l4);
 
 	if (rng_chance(rng, 4))
 		sum = rng_chance(rng, 2) ? rng_below(rng, 3) - 1u : (uint32_t)rng_next(rng);

@@ -37,7 +37,6 @@ void gen_vip_address(struct rng *rng, uint8_t family, uint8_t out[16]);
 void gen_icmp(struct rng *rng, struct gen_frame *f, const uint8_t *vip);
 void gen_tcp(struct rng *rng, struct gen_frame *f);
 uint8_t *gen_room(struct gen_frame *f, size_t len);
-uint16_t gen_checksum(const uint8_t *at, size_t len);
 uint16_t gen_vip_port(struct rng *rng);
 
 /* Changes a frame in a few places. other: a packet to splice with. Leaves at least 14 bytes. */

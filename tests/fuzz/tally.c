@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <linux/bpf.h>
 #include "fuzz_lb.h"
+#include "lib/monotonic.h"
 
 static int read_counters(const struct world *world, struct tally *out)
 {
@@ -104,10 +104,7 @@ bool tally_check(const struct world *world, const struct tally *tally, char *wha
 
 static double seconds_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+	return (double)monotonic_ns() / 1e9;
 }
 
 bool budget_check(const struct world *world, const uint8_t *frame, size_t len, char *what,

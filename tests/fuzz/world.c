@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -15,6 +14,7 @@
 
 #include "bpf/lb.skel.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "mplb/steer.h"
 
 #define WORLD_MEMBERS 8 /* places in mplb_backends for a pool: pool * WORLD_MEMBERS + n */
@@ -152,14 +152,12 @@ void world_set_budget(const struct world *world, bool full)
 {
 	static struct mplb_budget *budget;
 	int cpus = libbpf_num_possible_cpus();
-	struct timespec now;
 	uint32_t zero = 0;
 
 	if (!budget)
 		budget = calloc((size_t)cpus, sizeof(*budget));
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	for (int i = 0; budget && i < cpus; i++) {
-		budget[i].last_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+		budget[i].last_ns = monotonic_ns();
 		budget[i].tokens = full ? MPLB_ICMP_BURST : 0;
 	}
 	bpf_map_update_elem(bpf_map__fd(world->skel->maps.mplb_icmp_budget), &zero, budget,

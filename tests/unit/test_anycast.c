@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -15,6 +14,7 @@
 
 #include "lb-agent/anycast.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/config.h"
 #include "support.h"
 
@@ -183,10 +183,7 @@ static void end(void)
 
 static double now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return (double)monotonic_ns() / 1e9;
 }
 
 /* Runs for so long. */

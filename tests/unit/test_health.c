@@ -8,13 +8,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "lb-agent/health.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "loader/config.h"
 #include "support.h"
 
@@ -111,14 +111,6 @@ static void end(struct bench *b)
 	cr_expect_not(has_leaks());
 }
 
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* Runs the loop for so long. */
 static void run(struct bench *b, int ms)
 {
@@ -131,9 +123,9 @@ static void run(struct bench *b, int ms)
 /* Runs it until so many members are in that state; a busy machine has 20 s for it. */
 static bool becomes(struct bench *b, enum health_state state, size_t n)
 {
-	long long until = now_ms() + 20000;
+	long long until = (long long)monotonic_ms() + 20000;
 
-	while (health_count(b->health, "p", state) != n && now_ms() < until)
+	while (health_count(b->health, "p", state) != n && (long long)monotonic_ms() < until)
 		run(b, 5);
 	return health_count(b->health, "p", state) == n;
 }
@@ -208,8 +200,9 @@ Test(health, reload_does_not_starve)
 	long long until;
 
 	begin(&b, LB_HEALTH_HTTP);
-	until = now_ms() + 20000;
-	while (health_count(b.health, "p", HEALTH_DOWN) < MEMBERS && now_ms() < until) {
+	until = (long long)monotonic_ms() + 20000;
+	while (health_count(b.health, "p", HEALTH_DOWN) < MEMBERS &&
+	       (long long)monotonic_ms() < until) {
 		cr_assert_eq(health_configure(b.health, &b.config), 0);
 		run(&b, 10);
 	}
@@ -322,9 +315,9 @@ Test(health, interval)
 	begin(&b, LB_HEALTH_TCP);
 	cr_expect(becomes(&b, HEALTH_UP, MEMBERS));
 	before = results(&b);
-	took = now_ms();
+	took = (long long)monotonic_ms();
 	run(&b, 1000);
-	took = now_ms() - took;
+	took = (long long)monotonic_ms() - took;
 	cr_expect_leq(results(&b) - before, (uint64_t)(took / 95 + 1) * MEMBERS);
 	cr_expect_geq(results(&b) - before, MEMBERS);
 	end(&b);

@@ -15,7 +15,6 @@
 #include "server-pm/pm_listen.h"
 
 #define ESTABLISHED 1
-#define SYN_RECV    3
 #define CLOSE_WAIT  8
 #define LISTEN	    10
 
