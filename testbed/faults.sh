@@ -158,6 +158,8 @@ fault_agents_killed() {
 
 fault link_flaps wait whole "the client's first link goes up and down three times"
 fault_link_flaps() {
+	# Or its IPv6 addresses go with the link, and do not come back with it.
+	on router sysctl -qw net.ipv6.conf.c0.keep_addr_on_down=1
 	for _ in 1 2 3; do
 		ip -n "$(netns router)" link set c0 down
 		sleep 0.4
