@@ -26,7 +26,7 @@ CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c17 -Wall -Wextra -Werror -Wno-missing-field-initializers $(SAN)
 LDFLAGS  += $(SAN)
 
-.PHONY: help all deps demo check many bench lint san install uninstall clean
+.PHONY: help all deps demo check many bench lint san install uninstall deb deb-check clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,7 @@ include mk/build.mk
 include mk/test.mk
 include mk/fuzz.mk
 include mk/install.mk
+include mk/deb.mk
 
 clean: ## remove everything that was built
 	$(Q)rm -rf $B

@@ -25,8 +25,9 @@ programs: $(PROGRAMS) $(TESTBED)
 deps: ## install the missing Debian packages, and say which
 	$(Q)mk/deps.sh
 
+# DEPS=no: somebody else sees to that, as dpkg-buildpackage does.
 deps-quiet:
-	$(Q)mk/deps.sh --quiet
+	$(Q)$(if $(filter no,$(DEPS)),:,mk/deps.sh --quiet)
 
 # pkg-config is asked when a rule runs, so that `make deps` works on a machine that lacks it.
 pkg_cflags = $(shell pkg-config --cflags $(PKGS))

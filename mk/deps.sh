@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Installs the Debian packages that building, testing and the demo need and that are missing.
 #
-#	mk/deps.sh [--quiet] [--browser]
+#	mk/deps.sh [--quiet] [--browser] [--deb]
 #
 # --quiet: says nothing where nothing is missing. --browser: the one that a test looks at the testbed's
-# report with, too (350 MB).
+# report with, too (350 MB). --deb: those that make and check Debian packages, too.
 set -eu
 
-quiet='' browser=''
+quiet='' browser='' deb=''
 for arg; do
 	case $arg in
 	--quiet) quiet=yes ;;
 	--browser) browser=chromium ;;
+	--deb) deb="build-essential debhelper git lintian" ;;
 	*)
-		echo "deps: error: no option $arg; there are --quiet and --browser" >&2
+		echo "deps: error: no option $arg; there are --quiet, --browser and --deb" >&2
 		exit 1
 		;;
 	esac
@@ -30,7 +31,7 @@ test="libcriterion-dev libclang-rt-14-dev clang-format clang-tidy shellcheck qem
 busybox-static cpio xz-utils python3 systemd"
 
 missing=
-for p in $build $run $test $browser; do
+for p in $build $run $test $browser $deb; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' ||
 		missing="$missing $p"
 done

@@ -42,7 +42,8 @@ C_SRC  := $(wildcard $(addsuffix /*.c,bpf lib loader lb-agent server-pm testbed 
 C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader lb-agent server-pm testbed/load testbed/link \
 	    tests/unit tests/bpf tests/bench tests/fuzz))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
-SHELL_SRC := mk/deps.sh server-pm/server-pm.bash .ci/run tests/check.sh tests/docs.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
+SHELL_SRC := mk/deps.sh mk/deb.sh loader/lbctl.bash server-pm/server-pm.bash tests/deb/check.sh tests/docs.sh .ci/run \
+	     tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
 	     tests/e2e/*.sh tests/e2e/*.bash tests/fuzz/*.sh tests/kernels/*.sh)
 
 lint: programs ## formatting, clang-tidy, shellcheck, links and man pages of the docs

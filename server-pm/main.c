@@ -95,6 +95,7 @@ static int cmd_help(const struct server_options *options)
 		printf("  %-20s %s\n", commands[i].usage, commands[i].text);
 	printf("\nOptions:\n");
 	print_options(general_options);
+	printf("  %-20s %s\n", "-V, --version", "the version");
 	printf("\nExit status: 0 ok, 1 usage or config, 2 the kernel refused.\n");
 	return SERVER_OK;
 }
@@ -178,6 +179,8 @@ int main(int argc, char **argv)
 	log_init("server-pm", LOG_INFO);
 	if (argv[0] && argv[1] && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")))
 		return cmd_help(&options);
+	if (argv[0] && argv[1] && (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version")))
+		return puts("server-pm " MPLB_VERSION) < 0 ? SERVER_REFUSED : SERVER_OK;
 	n = read_options(argv + 1, general_options, &options);
 	if (n < 0)
 		return SERVER_USAGE;

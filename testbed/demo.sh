@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What mplb does, shown in network namespaces in less than a minute (topology: topology.sh).
-# Figures go to build/demo.json. Exit code 0: every promise was kept; 1: one was broken, or the
+# Figures go to build/demo.json (DEMO). Exit code 0: every promise was kept; 1: one was broken, or the
 # demo could not run.
 # shellcheck disable=SC2119 # functions of lib.sh whose arguments are optional
 set -euo pipefail
@@ -11,6 +11,7 @@ set -euo pipefail
 # shellcheck source=testbed/topology.sh
 . "$(dirname "$0")/topology.sh"
 
+DEMO=${DEMO:-$BUILD/demo.json}
 CONNECTIONS=200		# joins are counted over so many
 DOWNLOAD=10M
 PACKETS_TARGET=20	# that an MPTCP download of that size may put on the balancer
@@ -27,7 +28,7 @@ if [ "$(id -u)" -ne 0 ]; then
 		  3. compare downloads over TCP and MPTCP, count MPTCP joins that reach a wrong server,
 		     with mplb's policy and without
 		  4. take the balancer away in the middle of transfers
-		  5. write the figures to build/demo.json and remove everything again
+		  5. write the figures to $DEMO and remove everything again
 		Try: sudo make demo
 	END
 	exit 1
@@ -249,10 +250,10 @@ title "Result"
 figure seconds "$SECONDS"
 figure kernel "\"$(uname -r)\""
 figure broken "$(jq -nc '$ARGS.positional' --args "${BROKEN[@]}")"
-mkdir -p "$BUILD"
-jq . <<<"$FIGURES" >"$BUILD/demo.json"
+mkdir -p "$(dirname "$DEMO")"
+jq . <<<"$FIGURES" >"$DEMO"
 for text in "${BROKEN[@]}"; do
 	echo "  BROKEN: $text"
 done
 [ ${#BROKEN[@]} -eq 0 ] || exit 1
-echo "  every promise kept, $SECONDS s; figures: ${BUILD#"$PWD"/}/demo.json"
+echo "  every promise kept, $SECONDS s; figures: ${DEMO#"$PWD"/}"
