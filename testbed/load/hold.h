@@ -51,7 +51,7 @@ struct hold_server {
 struct hold_event {
 	enum hold_trouble trouble;
 	bool established;
-	double at;
+	double at, opened; /* since the run began */
 	unsigned long long conn;
 	const struct hold_server *server; /* NULL: none had answered yet */
 	struct endpoint local;
@@ -102,7 +102,7 @@ struct hold_conn {
 	uint64_t answers;
 	bool tried, named; /* once; the answer's first line has come */
 	unsigned long long stalls, breaks;
-	double asked;
+	double opened, asked;
 };
 
 /* hold_conn.c: one connection. */

@@ -239,6 +239,7 @@ void hold_conn_begin(struct hold_conn *conn)
 	if (conn->mptcp)
 		*conn->mptcp = (struct mptcp_history){ 0 };
 	conn->local = (struct endpoint){ 0 };
+	conn->opened = load_now();
 	conn->state = HOLD_CONNECTING;
 	if (conn->timer && !hold_open(conn))
 		hold_wait(conn, hold->timeout);

@@ -79,6 +79,7 @@ void hold_note(struct hold_conn *conn, enum hold_trouble trouble, bool establish
 			.trouble = trouble,
 			.established = established,
 			.at = at,
+			.opened = conn->opened - hold->began,
 			.conn = conn->number,
 			.server = conn->server,
 			.local = conn->local,
@@ -151,12 +152,13 @@ static json_t *hold_report_events(const struct hold *hold)
 		const struct hold_event *event = &hold->events[i];
 
 		json_array_append_new(
-			events, json_pack("{s:f, s:s, s:I, s:s, s:s?, s:b}", "at", event->at,
-					  "what", hold_trouble_name[event->trouble], "connection",
-					  (json_int_t)event->conn, "local",
-					  endpoint_format(&event->local.addr, local), "server",
-					  event->server ? event->server->name : NULL, "established",
-					  event->established));
+			events,
+			json_pack("{s:f, s:f, s:s, s:I, s:s, s:s?, s:b}", "at", event->at, "opened",
+				  event->opened, "what", hold_trouble_name[event->trouble],
+				  "connection", (json_int_t)event->conn, "local",
+				  endpoint_format(&event->local.addr, local), "server",
+				  event->server ? event->server->name : NULL, "established",
+				  event->established));
 	}
 	return events;
 }

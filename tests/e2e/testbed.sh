@@ -46,7 +46,11 @@ ran anycast --seconds 6 --every 6 --away 2 --modes "mptcp" --parallel 12
 verdict_holds anycast "mptcp: downloads broken"
 
 ran share --sizes 10M --count 1 --modes "tcp mptcp"
-verdict_holds share "packets of a 10 MB download on the balancer, mptcp"
+verdict_holds share "transfers served byte for byte"
+at_most "share: of an MPTCP transfer next to nothing crosses the balancer, in thousandths" \
+	"$(jq '[.rows[] | select(.mode == "mptcp").share * 1000] | max | round' "$RESULTS/share.json")" 50
+at_least "share: of TCP it is much" \
+	"$(jq '[.rows[] | select(.mode == "tcp").share * 1000] | min | round' "$RESULTS/share.json")" 100
 
 # ---- verdicts on traffic that went wrong -------------------------------------------------------
 
@@ -66,24 +70,28 @@ made_up() {
 		{"fault": "service_killed", "victim": "b1", "tcp": "own", "mptcp": "own", "began": 1010, "ended": 1020}
 		{"fault": "route_flips", "victim": "b2", "tcp": "whole", "mptcp": "whole", "began": 1020, "ended": 1030}
 		{"fault": "link_flaps", "victim": "b2", "tcp": "wait", "mptcp": "whole", "began": 1030, "ended": 1040}
+		{"fault": "drained", "victim": "b2", "tcp": "whole", "mptcp": "whole", "began": 1040, "ended": 1050}
 	END
 	: >"$TESTBED_DIR/complaints"
 	cat >"$TESTBED_DIR/hold-tcp.out" <<-END
 		{"proto": "tcp", "began_unix_ms": 1000000, "events": [
-		{"at": 11, "what": "reset", "server": "b1", "established": true},
+		{"at": 11, "opened": 1, "what": "reset", "server": "b1", "established": true},
 		{"at": 12, "what": "refused", "server": null, "established": false},
-		{"at": 13, "what": "reset", "server": "b2", "established": true},
-		{"at": 31, "what": "stall", "server": "b3", "established": true}]}
+		{"at": 13, "opened": 1, "what": "reset", "server": "b2", "established": true},
+		{"at": 31, "opened": 1, "what": "stall", "server": "b3", "established": true},
+		{"at": 41, "opened": 15, "what": "reset", "server": "b3", "established": true}]}
 	END
 	cat >"$TESTBED_DIR/hold-mptcp.out" <<-END
 		{"proto": "mptcp", "began_unix_ms": 1000000, "events": [
-		{"at": 21, "what": "stall", "server": "b2", "established": true},
-		{"at": 32, "what": "stall", "server": "b3", "established": true}]}
+		{"at": 21, "opened": 1, "what": "stall", "server": "b2", "established": true},
+		{"at": 32, "opened": 1, "what": "stall", "server": "b3", "established": true},
+		{"at": 41, "opened": 1, "what": "reset", "server": "b3", "established": true}]}
 	END
 	troubles >"$TESTBED_DIR/troubles"
 	judge service_killed
 	judge route_flips
 	judge link_flaps
+	judge drained
 	# shellcheck disable=SC2031 # this is the subshell
 	jq -c '[.[] | [.what, .holds]]' <<<"$VERDICTS" >"$TESTBED_DIR/judged"
 }
@@ -91,7 +99,7 @@ made_up() {
 in_scenario made_up >/dev/null
 equal "verdicts: another server's connections must live, and nothing may wait where it must not" \
 	"$(cat "$TESTBED_DIR/judged")" \
-	'[["service_killed, TCP",false],["service_killed, MPTCP",true],["route_flips, TCP",true],["route_flips, MPTCP",false],["link_flaps, TCP",true],["link_flaps, MPTCP",false]]'
+	'[["service_killed, TCP",false],["service_killed, MPTCP",true],["route_flips, TCP",true],["route_flips, MPTCP",false],["link_flaps, TCP",true],["link_flaps, MPTCP",false],["drained, TCP",true],["drained, MPTCP",false]]'
 
 # Goes wrong where overload comes before clock_steps.
 shrinks() {
