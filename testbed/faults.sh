@@ -333,15 +333,15 @@ complain() {
 }
 
 # troubles: of the traffic, each with the fault during which it came, as JSON lines; allowed: as that
-# fault may do. What comes before the next fault is laid at the last one's door. between: the connection
-# was opened after a change of the pool and broke at a later one, with no settling in between, which is
-# the known limit of the second chance (docs/limits.md).
+# fault may do. What comes before the next fault is laid at the last one's door; clocks agree to some
+# milliseconds. between: the connection was opened after a change of the pool and broke at a later one,
+# with no settling in between, which is the known limit of the second chance (docs/limits.md).
 troubles() {
 	jq -nc --slurpfile injected "$TESTBED_DIR/injected" --slurpfile tcp "$TESTBED_DIR/hold-tcp.out" \
 		--slurpfile mptcp "$TESTBED_DIR/hold-mptcp.out" '
 		["backend_killed", "service_killed", "disk_full", "drained", "balancer_killed"] as $changes
 		| ($tcp[0], $mptcp[0]) as $h | $h.events[] | . as $e | ($h.began_unix_ms / 1000) as $t0 | ($t0 + .at) as $t
-		| ([$injected[] | select(.began <= $t)] | last // {fault: "none", victim: "", tcp: "whole", mptcp: "whole"}) as $f
+		| ([$injected[] | select(.began <= $t + 0.02)] | last // {fault: "none", victim: "", tcp: "whole", mptcp: "whole"}) as $f
 		| ([$injected[] | select(.fault as $n | $changes | index($n)) | .began] | first // infinite) as $first
 		| (.what == "reset" and .established and $t0 + .opened > $first and $f.began > $t0 + .opened
 			and ($changes | index($f.fault)) != null) as $between
