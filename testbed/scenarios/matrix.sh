@@ -272,3 +272,16 @@ judge() {
 	verdict "joins at a wrong server" "$(rows 'map(.joins_at_wrong_server) | add')" 0 \
 		"$(rows 'all(.joins_at_wrong_server == 0)')"
 }
+
+# A line per client and family, a column per policy; each cell over the forwarding modes.
+tables() {
+	jq '.rows as $r | {title: "Clients against policies: works (by what is joined) or falls back to one path, and why; forwarding modes: \(
+			[$r[].mode] | unique | join(", "))",
+		head: (["client", "family"] + ["own addresses", "steer", "both", "join ports"]),
+		body: [[$r[] | {kind, family}] | unique[] as $k | [$k.kind, "IPv\($k.family)"] + [("own", "vip", "both", "port") as $p
+		| [$r[] | select(.kind == $k.kind and .family == $k.family and .policy == $p)]
+		| if length == 0 then "" else (map(.got) | unique | map(if . == "stays" then "falls back" elif . == "fails"
+			then "FAILS" elif . == "mixed" then "mixed" else "works: \(.)" end) | join(", ")) as $what
+			| (map(.because | select(. != "")) | unique | join("; ")) as $why
+			| $what + if $why == "" then "" else " (\($why))" end end]]}' "$1"
+}
