@@ -119,7 +119,7 @@ fault_backend_killed() {
 	ip -n "$(netns switch)" link set "$VICTIM" down
 	sleep 4
 	ip -n "$(netns switch)" link set "$VICTIM" up
-	sleep 2
+	sleep 4 # the longest that TCP waits before it tries again
 }
 
 fault service_killed own own "a server's service is killed and started again"
