@@ -41,8 +41,8 @@ static __always_inline const __u8 *steer_tcp(const struct xdp_md *ctx, __u32 l4_
 {
 	const __u8 *tcp;
 
-	/* Else clang may compare one copy of it and add another, which it takes from the stack: Linux 6.1
-	 * knows the bound of the first only. */
+	/* Else clang may compare one copy of it and add another, which it takes from the stack:
+	 * Linux 6.1 knows the bound of the first only. */
 	barrier_var(l4_off);
 	if (l4_off > L4_MAX)
 		return NULL;
