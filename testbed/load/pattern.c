@@ -17,29 +17,41 @@ static uint64_t pattern_word(uint64_t seed, uint64_t index)
 	return z ^ z >> 31;
 }
 
+/* The part of a word that begins at offset, len bytes at most. Returns how many it was. */
+static size_t pattern_part(uint64_t seed, uint64_t offset, unsigned char *to, size_t len)
+{
+	uint64_t word = pattern_word(seed, offset / 8);
+	size_t skip = offset % 8, part = 8 - skip;
+
+	if (part > len)
+		part = len;
+	memcpy(to, (unsigned char *)&word + skip, part);
+	return part;
+}
+
+/* Whole words are most of it, and are worth a loop that has no more to do: a load generator that is
+ * slower than the link measures itself. */
 void pattern_fill(uint64_t seed, uint64_t offset, void *buf, size_t len)
 {
 	unsigned char *to = buf;
+	size_t done = 0;
 
-	while (len) {
-		uint64_t word = pattern_word(seed, offset / 8);
-		size_t skip = offset % 8, part = 8 - skip;
+	if (offset % 8)
+		done = pattern_part(seed, offset, to, len);
+	for (uint64_t index = (offset + done) / 8; len - done >= 8; index++, done += 8) {
+		uint64_t word = pattern_word(seed, index);
 
-		if (part > len)
-			part = len;
-		memcpy(to, (unsigned char *)&word + skip, part);
-		to += part;
-		offset += part;
-		len -= part;
+		memcpy(to + done, &word, sizeof(word));
 	}
+	if (done < len)
+		pattern_part(seed, offset + done, to + done, len - done);
 }
 
 int pattern_check_begin(struct pattern_check *check)
 {
-	struct pattern_check new = { EVP_MD_CTX_new(), EVP_MD_CTX_new(), true };
+	struct pattern_check new = { EVP_MD_CTX_new(), true };
 
-	if (!new.got || !new.want || !EVP_DigestInit_ex(new.got, EVP_sha256(), NULL) ||
-	    !EVP_DigestInit_ex(new.want, EVP_sha256(), NULL)) {
+	if (!new.got || !EVP_DigestInit_ex(new.got, EVP_sha256(), NULL)) {
 		pattern_check_free(&new);
 		return -ENOMEM;
 	}
@@ -56,23 +68,20 @@ void pattern_check_add(struct pattern_check *check, uint64_t seed, uint64_t offs
 	if (memcmp(data, want, len) != 0)
 		check->equal = false;
 	EVP_DigestUpdate(check->got, data, len);
-	EVP_DigestUpdate(check->want, want, len);
 }
 
 bool pattern_check_end(struct pattern_check *check, char hex[static PATTERN_HEX])
 {
-	unsigned char got[32], want[32];
+	unsigned char got[32];
 
 	EVP_DigestFinal_ex(check->got, got, NULL);
-	EVP_DigestFinal_ex(check->want, want, NULL);
 	for (size_t i = 0; i < sizeof(got); i++)
 		snprintf(hex + 2 * i, 3, "%02x", got[i]);
-	return check->equal && !memcmp(got, want, sizeof(got));
+	return check->equal;
 }
 
 void pattern_check_free(struct pattern_check *check)
 {
 	EVP_MD_CTX_free(check->got);
-	EVP_MD_CTX_free(check->want);
-	check->got = check->want = NULL;
+	check->got = NULL;
 }

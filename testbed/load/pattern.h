@@ -15,7 +15,7 @@ void pattern_fill(uint64_t seed, uint64_t offset, void *buf, size_t len);
 
 /* A stream that is held against the pattern as it comes in. */
 struct pattern_check {
-	EVP_MD_CTX *got, *want; /* SHA-256 over what came and over what should have come */
+	EVP_MD_CTX *got; /* SHA-256 over what came, for whoever compares it with another's */
 	bool equal; /* every byte so far is the pattern's */
 };
 
@@ -24,7 +24,7 @@ int pattern_check_begin(struct pattern_check *check);
 /* len is at most PATTERN_CHUNK. */
 void pattern_check_add(struct pattern_check *check, uint64_t seed, uint64_t offset,
 		       const void *data, size_t len);
-/* Writes the digest of what came into hex; true if every byte and the digest are the pattern's. */
+/* Writes the digest of what came into hex; true if every byte is the pattern's. */
 bool pattern_check_end(struct pattern_check *check, char hex[static PATTERN_HEX]);
 void pattern_check_free(struct pattern_check *check);
 
