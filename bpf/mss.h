@@ -6,7 +6,7 @@
  * The MSS that a VIP announces. Clients' segments cross the tunnel, so the SYN/ACK asks for such as
  * fit it with the tunnel's headers; other addresses of the host are not touched.
  */
-#include "bpf/packet.h"
+#include "bpf/segment.h"
 #include "bpf/server_maps.h"
 
 #define TCPOPT_EOL	 0
@@ -32,15 +32,10 @@ static __always_inline int is_syn_ack(const struct tcphdr *tcp)
 static __always_inline const struct tcphdr *syn_ack_ipv4(const void *data, const void *end,
 							 struct syn_ack *s)
 {
+	const struct tcphdr *tcp = segment_ipv4(data, end, &s->tcp_off);
 	const struct iphdr *ip = data + ETH_LEN;
-	const struct tcphdr *tcp;
 
-	if ((const void *)(ip + 1) > end || ip->protocol != IPPROTO_TCP ||
-	    ip->frag_off & bpf_htons(IPV4_FRAGMENT) || ip->ihl < 5)
-		return NULL;
-	s->tcp_off = ETH_LEN + ip->ihl * 4;
-	tcp = data + s->tcp_off;
-	if ((const void *)(tcp + 1) > end || !is_syn_ack(tcp))
+	if (!tcp || !is_syn_ack(tcp))
 		return NULL;
 	s->src.family = MPLB_FAMILY_4;
 	s->src.addr.word[0] = ip->saddr;
@@ -51,12 +46,11 @@ static __always_inline const struct tcphdr *syn_ack_ipv4(const void *data, const
 static __always_inline const struct tcphdr *syn_ack_ipv6(const void *data, const void *end,
 							 struct syn_ack *s)
 {
+	const struct tcphdr *tcp = segment_ipv6(data, end, &s->tcp_off);
 	const struct ipv6hdr *ip6 = data + ETH_LEN;
-	const struct tcphdr *tcp = (const void *)(ip6 + 1);
 
-	if ((const void *)(tcp + 1) > end || ip6->nexthdr != IPPROTO_TCP || !is_syn_ack(tcp))
+	if (!tcp || !is_syn_ack(tcp))
 		return NULL;
-	s->tcp_off = ETH_LEN + IPV6_LEN;
 	s->src.family = MPLB_FAMILY_6;
 	__builtin_memcpy(&s->src.addr, &ip6->saddr, sizeof(s->src.addr));
 	s->headers = IPV6_LEN + TCP_LEN;

@@ -2,8 +2,9 @@
 /*
  * The backend's programs. XDP takes the outer header off packets that a balancer sent, or makes
  * them packets for another backend (second chance), and leaves everything else to the stack, so
- * that the kernel's own tunnel devices go on working. tc sends on what is for another backend, and
- * lowers the MSS that VIPs announce, and guards the dedicated addresses.
+ * that the kernel's own tunnel devices go on working. tc sends on what is for another backend,
+ * lowers the MSS that VIPs announce, keeps the first flight of an answer small, and guards the
+ * dedicated addresses.
  *
  * Limits: VLAN tags in the frame are not looked behind (attach to a device that has them stripped).
  * The outer destination is not compared with the host's addresses: a machine that routes or bridges
@@ -11,6 +12,7 @@
  */
 #include "bpf/decap.h"
 #include "bpf/decap_gue.h"
+#include "bpf/first_flight.h"
 #include "bpf/guard.h"
 #include "bpf/mss.h"
 #include "bpf/pass_on.h"
@@ -186,6 +188,25 @@ int mplb_mss(struct __sk_buff *skb)
 	limit = mss_limit(skb, &s);
 	if (limit && lower_mss(skb, &s, limit))
 		server_count(MPLB_SERVER_R_MSS_LOWERED, skb->len);
+	return TC_ACT_UNSPEC;
+}
+
+/* Ingress: lowers the window of the third ACKs of MPTCP connections to VIPs. */
+SEC("tc")
+int mplb_first_flight(struct __sk_buff *skb)
+{
+	struct mplb_server_settings *settings;
+	struct third_ack a = { 0 };
+	__u32 zero = 0, limit;
+
+	if (!find_third_ack(skb, &a))
+		return TC_ACT_UNSPEC;
+	settings = bpf_map_lookup_elem(&server_settings, &zero);
+	if (!settings || !settings->first_flight)
+		return TC_ACT_UNSPEC;
+	limit = first_flight_window(skb, &a, settings->first_flight);
+	if (lower_window(skb, &a, limit))
+		server_count(MPLB_SERVER_R_FIRST_FLIGHT, skb->len);
 	return TC_ACT_UNSPEC;
 }
 

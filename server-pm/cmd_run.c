@@ -189,6 +189,7 @@ static int run_upgrade(struct run *r)
 		err = server_decap_upgrade(r->state, device);
 		err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_PASS_ON);
 		err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_MSS);
+		err = err ? err : server_tc_upgrade(r->state, device, SERVER_TC_FIRST_FLIGHT);
 	}
 	for (size_t i = 0; !err && i < guard->n_devices; i++)
 		err = server_tc_upgrade(r->state, guard->device[i], SERVER_TC_GUARD);
@@ -249,6 +250,9 @@ int run_set_up(struct run *r)
 	if (!first && r->config->device)
 		log_info("device %s: decapsulating in %s mode", r->config->device,
 			 server_decap_mode(r->state, r->config->device));
+	if (r->config->first_flight && server_tc_obstacle(SERVER_TC_FIRST_FLIGHT))
+		log_warn("the first flight of answers is not limited: %s",
+			 server_tc_obstacle(SERVER_TC_FIRST_FLIGHT));
 	k->settled = true;
 	return first;
 }

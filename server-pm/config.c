@@ -16,6 +16,7 @@
 #define DEVICE_NAME_LEN (IFNAMSIZ - 1)
 #define MIN_MTU		576
 #define MAX_MTU		65535
+#define MAX_FLIGHT	1000 /* segments: beyond what any MPTCP window begins with */
 #define MAX_DEVICES	64
 #define MAX_DEDICATED	64 /* far above what the kernel takes, so that the answer says why */
 
@@ -24,6 +25,7 @@ struct file_decapsulate {
 	const char *device;
 	enum server_mode *mode;
 	uint32_t *mtu;
+	uint32_t *first_flight;
 };
 
 struct file_metrics {
@@ -52,6 +54,8 @@ static const cyaml_schema_field_t decapsulate_fields[] = {
 	CYAML_FIELD_ENUM_PTR("mode", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
 			     struct file_decapsulate, mode, modes, ARRAY_SIZE(modes)),
 	CYAML_FIELD_UINT_PTR("mtu", CYAML_FLAG_OPTIONAL, struct file_decapsulate, mtu),
+	CYAML_FIELD_UINT_PTR("first_flight", CYAML_FLAG_OPTIONAL, struct file_decapsulate,
+			     first_flight),
 	CYAML_FIELD_END,
 };
 
@@ -288,6 +292,19 @@ static int read_mtu(struct server_config *c, const uint32_t *mtu)
 	return 0;
 }
 
+static int read_first_flight(struct server_config *c, const uint32_t *segments)
+{
+	/* Joins to the VIP itself stay on the balancer: there is no better way to wait for. */
+	bool leaves = c->dedicated.n || ((const struct file_config *)c->file)->guard.per_connection;
+
+	if (segments && *segments > MAX_FLIGHT)
+		return conf_error(c->conf, "decapsulate.first_flight",
+				  "%u segments; write 1 to %d, or 0 for no limit", *segments,
+				  MAX_FLIGHT);
+	c->first_flight = segments ? *segments : leaves ? SERVER_FIRST_FLIGHT : 0;
+	return 0;
+}
+
 static int read_decapsulate(struct server_config *c, const struct file_config *file)
 {
 	const struct file_decapsulate *d = file->decapsulate;
@@ -301,7 +318,7 @@ static int read_decapsulate(struct server_config *c, const struct file_config *f
 	}
 	c->device = d->device;
 	c->mode = d->mode ? *d->mode : SERVER_MODE_AUTO;
-	if (read_mtu(c, d->mtu))
+	if (read_mtu(c, d->mtu) || read_first_flight(c, d->first_flight))
 		return -EINVAL;
 	if (!file->balancers_count)
 		return conf_error(c->conf, "decapsulate",

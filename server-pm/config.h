@@ -34,6 +34,10 @@ enum server_mode {
 #define SERVER_MTU_DEVICE (-1) /* the device's own */
 #define SERVER_MTU_ANY	  0 /* the MSS is left alone */
 
+/* Segments of an answer that leave before the client's first acknowledgement, by default: as many
+ * as Linux has for an initial window (TCP_INIT_CWND; RFC 6928). */
+#define SERVER_FIRST_FLIGHT 10
+
 struct server_addresses {
 	struct ip *ip; /* in the order of the file */
 	size_t n;
@@ -65,6 +69,7 @@ struct server_config {
 	const char *device; /* NULL: no decapsulation */
 	enum server_mode mode;
 	int mtu; /* of the path from the balancers, bytes; or one of SERVER_MTU_* */
+	unsigned int first_flight; /* of answers from VIPs, segments; 0: no limit */
 	void *file; /* as libcyaml loaded it */
 };
 

@@ -69,7 +69,8 @@ int server_decap_overhead(const struct server_config *config)
 
 static int fill_settings(int fd, const struct server_config *config)
 {
-	struct mplb_server_settings settings = { .overhead = (__u16)server_decap_overhead(config) };
+	struct mplb_server_settings settings = { .overhead = (__u16)server_decap_overhead(config),
+						 .first_flight = (__u16)config->first_flight };
 	__u32 zero = 0;
 
 	if (config->mtu > 0)

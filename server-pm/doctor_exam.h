@@ -59,6 +59,7 @@
 	X(DECAPSULATION_MISSING, "decapsulation_missing", FAULT)	\
 	X(PASS_ON_MISSING, "pass_on_missing", FAULT)			\
 	X(MSS_MISSING, "mss_missing", FAULT)				\
+	X(FIRST_FLIGHT_MISSING, "first_flight_missing", WARNING)	\
 	X(BALANCERS_DIFFER, "balancers_differ", FAULT)			\
 	X(VIPS_DIFFER, "vips_differ", FAULT)				\
 	X(GUARD_MISSING, "guard_missing", FAULT)			\

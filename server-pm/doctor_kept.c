@@ -187,6 +187,8 @@ static enum doctor_finding finding_of(const struct mplb_server_item *item)
 		return DOCTOR_PASS_ON_MISSING;
 	case MPLB_SERVER_MSS:
 		return DOCTOR_MSS_MISSING;
+	case MPLB_SERVER_FIRST_FLIGHT:
+		return DOCTOR_FIRST_FLIGHT_MISSING;
 	case MPLB_SERVER_XDP:
 		return DOCTOR_DECAPSULATION_MISSING;
 	case MPLB_SERVER_GUARD:
@@ -226,6 +228,8 @@ static const char *effect_of(enum doctor_finding finding)
 		return "dedicated addresses are open to everything";
 	case DOCTOR_ROUTE_MISSING:
 		return "the kernel does not take packets to connections' addresses";
+	case DOCTOR_FIRST_FLIGHT_MISSING:
+		return "up to 64 KB of an answer are left to the path through the balancer";
 	default:
 		return "full segments from clients do not fit the tunnel";
 	}

@@ -265,9 +265,16 @@ static int xdp_take(const struct item_place *place, const struct mplb_server_ite
 
 static enum server_tc tc_of(const struct mplb_server_item *item)
 {
-	if (item->kind == MPLB_SERVER_GUARD)
+	switch (item->kind) {
+	case MPLB_SERVER_GUARD:
 		return SERVER_TC_GUARD;
-	return item->kind == MPLB_SERVER_PASS_ON ? SERVER_TC_PASS_ON : SERVER_TC_MSS;
+	case MPLB_SERVER_FIRST_FLIGHT:
+		return SERVER_TC_FIRST_FLIGHT;
+	case MPLB_SERVER_PASS_ON:
+		return SERVER_TC_PASS_ON;
+	default:
+		return SERVER_TC_MSS;
+	}
 }
 
 /* The qdisc is there for an item of ours on the device: which is taken back last, nobody knows. */
@@ -372,6 +379,7 @@ static const struct item_ops {
 	[MPLB_SERVER_XDP] = { "decapsulation", xdp_look, remember_nothing, xdp_put, xdp_take },
 	[MPLB_SERVER_GUARD] = { "guard", tc_look, tc_remember, tc_put, tc_take },
 	[MPLB_SERVER_ROUTE] = { "route", route_look, remember_nothing, route_put, route_take },
+	[MPLB_SERVER_FIRST_FLIGHT] = { "first flight", tc_look, tc_remember, tc_put, tc_take },
 };
 
 int item_look(const struct item_place *place, const struct mplb_server_item *item)

@@ -92,14 +92,19 @@ int keeper_pass(struct keeper *k)
 
 /* An item whose value changes is taken back and set anew, so that `before` stays right. (The
  * decapsulation's value is its mode; the kernel has no change of mode without a gap either.) Of the
- * MSS the value is a setting that the program reads: it stays where it is. */
+ * MSS and the first flight the value is a setting that the program reads: it stays where it is. */
+static bool is_setting(const struct mplb_server_item *item)
+{
+	return item->kind == MPLB_SERVER_MSS || item->kind == MPLB_SERVER_FIRST_FLIGHT;
+}
+
 static bool is_planned(const struct mplb_server_item *item, const struct mplb_server_item *plan,
 		       size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (server_item_same(item, &plan[i]) &&
 		    item->endpoint_flags == plan[i].endpoint_flags &&
-		    (item->kind == MPLB_SERVER_MSS || !strcmp(item->value, plan[i].value)))
+		    (is_setting(item) || !strcmp(item->value, plan[i].value)))
 			return true;
 	return false;
 }

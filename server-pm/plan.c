@@ -10,6 +10,7 @@
 #include "item.h"
 #include "item_sysctl.h"
 #include "lib/log.h"
+#include "tc.h"
 
 /* Additional subflows per connection that the kernel allows by default. */
 #define DEFAULT_SUBFLOWS 2
@@ -92,6 +93,10 @@ static void plan_device(struct plan *plan, const struct server_config *config)
 	if (config->mtu > 0) {
 		snprintf(value, sizeof(value), "by MTU %d", config->mtu);
 		plan_add(plan, MPLB_SERVER_MSS, config->device, value);
+	}
+	if (config->first_flight && !server_tc_obstacle(SERVER_TC_FIRST_FLIGHT)) {
+		snprintf(value, sizeof(value), "of %u segments", config->first_flight);
+		plan_add(plan, MPLB_SERVER_FIRST_FLIGHT, config->device, value);
 	}
 	plan_add(plan, MPLB_SERVER_XDP, config->device, server_mode_name(config->mode));
 }

@@ -19,6 +19,9 @@
 #define PRIORITY     1
 #define HANDLE	     0x6d706c62 /* "mplb" */
 #define HANDLE_GUARD 0x6d706c63
+#define HANDLE_FIRST 0x6d706c64
+#define KERNEL_BTF   "/sys/kernel/btf/vmlinux"
+#define LOCKDOWN     "/sys/kernel/security/lockdown"
 
 static const struct {
 	const char *program;
@@ -32,7 +35,31 @@ static const struct {
 	[SERVER_TC_MSS] = { "mplb_mss", BPF_TC_EGRESS, HANDLE, "MSS of the VIPs", "egress" },
 	[SERVER_TC_GUARD] = { SERVER_GUARD_PROGRAM, BPF_TC_INGRESS, HANDLE_GUARD, "guard",
 			      "ingress" },
+	[SERVER_TC_FIRST_FLIGHT] = { "mplb_first_flight", BPF_TC_INGRESS, HANDLE_FIRST,
+				     "first flight", "ingress" },
 };
+
+static bool is_locked_down(void)
+{
+	FILE *file = fopen(LOCKDOWN, "re");
+	char modes[64] = "";
+
+	if (!file)
+		return false;
+	if (!fgets(modes, sizeof(modes), file))
+		modes[0] = '\0';
+	fclose(file);
+	return strstr(modes, "[confidentiality]");
+}
+
+const char *server_tc_obstacle(enum server_tc which)
+{
+	if (which != SERVER_TC_FIRST_FLIGHT)
+		return NULL;
+	if (access(KERNEL_BTF, R_OK))
+		return "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
+	return is_locked_down() ? "the kernel's lockdown keeps BPF programs from reading it" : NULL;
+}
 
 static struct bpf_tc_hook hook_of(const char *device, enum bpf_tc_attach_point point)
 {

@@ -7,16 +7,22 @@
 
 /*
  * The tc programs on a device: sending on to a fallback (ingress), the MSS that VIPs announce
- * (egress), and the guard of the dedicated addresses (ingress). All are filters of the device's
+ * (egress), the guard of the dedicated addresses (ingress), and the first flight of answers from VIPs
+ * (ingress). All are filters of the device's
  * clsact qdisc, of a priority and handles of ours, beside which others may have theirs.
  */
 enum server_tc {
 	SERVER_TC_PASS_ON,
 	SERVER_TC_MSS,
 	SERVER_TC_GUARD,
+	SERVER_TC_FIRST_FLIGHT,
 };
 
 #define SERVER_TC_QDISC_LEN 16
+
+/* Why this kernel cannot load the program, in words, or NULL: the first flight reads the kernel's own
+ * structs, which takes its BTF, and no lockdown against that. The others are loaded everywhere. */
+const char *server_tc_obstacle(enum server_tc which);
 
 /* 1 where our program is on the device, 0 where not, -ENODEV, -EEXIST where another program has our
  * handle, or -errno. */

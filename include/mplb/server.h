@@ -108,7 +108,9 @@ _Static_assert(sizeof(struct mplb_server_addr) == 20, "a hash key has no implici
 	  "GUE: unknown here, sent on to the fallback (second chance)")                            \
 	X(25, MSS_LOWERED, "mss_lowered", PASS,                                                    \
 	  "sent, not received: a SYN/ACK of a VIP, its MSS lowered to fit the tunnel")             \
-	MPLB_GUARD_REASONS(X)
+	MPLB_GUARD_REASONS(X)                                                                      \
+	X(44, FIRST_FLIGHT, "first_flight", PASS,                                                  \
+	  "a client's third ACK to a VIP, its window lowered to the first flight of the answer")
 
 enum mplb_server_reason {
 #define X(number, NAME, name, action, text) MPLB_SERVER_R_##NAME = number,
@@ -126,13 +128,16 @@ struct mplb_server_count {
 /*
  * What server-pm tells the programs, besides VIPs and balancers. The MSS of a VIP's SYN/ACKs is
  * lowered to what is left of the MTU (mtu, or where that is 0 the device's own) after the tunnel's
- * overhead and the inner IP and TCP header.
+ * overhead and the inner IP and TCP header. first_flight: how many full segments of an answer the
+ * initial subflow is given before the client's first acknowledgement.
  */
 struct mplb_server_settings {
 	__u16 overhead; /* bytes that a balancer puts in front of the inner IP header, at most */
 	__u16 mtu; /* of the path from the balancers */
+	__u16 first_flight; /* 0: no limit */
+	__u16 pad;
 };
-_Static_assert(sizeof(struct mplb_server_settings) == 4, "no implicit padding");
+_Static_assert(sizeof(struct mplb_server_settings) == 8, "no implicit padding");
 
 /* Kinds of things that server-pm sets. It takes those with high numbers back first. */
 enum mplb_server_kind {
@@ -144,11 +149,12 @@ enum mplb_server_kind {
 	MPLB_SERVER_ENDPOINT = 5, /* of the MPTCP path manager */
 	MPLB_SERVER_PASS_ON = 6, /* the second chance on a device: tc ingress */
 	MPLB_SERVER_MSS = 7, /* the MSS announced by VIPs on a device: tc egress */
+	MPLB_SERVER_FIRST_FLIGHT = 8, /* of answers from VIPs, on a device: tc ingress */
 	/* Taken back before PASS_ON, on which it relies. */
-	MPLB_SERVER_XDP = 8, /* the decapsulation on a device */
-	MPLB_SERVER_GUARD = 9, /* of the dedicated addresses, on a device: tc ingress */
+	MPLB_SERVER_XDP = 9, /* the decapsulation on a device */
+	MPLB_SERVER_GUARD = 10, /* of the dedicated addresses, on a device: tc ingress */
 	/* Behind the guard, so that there is no time in which it is open. */
-	MPLB_SERVER_ROUTE = 10, /* to this host: the prefix of the connections' addresses */
+	MPLB_SERVER_ROUTE = 11, /* to this host: the prefix of the connections' addresses */
 	MPLB_SERVER_KIND_MAX
 };
 

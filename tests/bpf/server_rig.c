@@ -48,13 +48,22 @@ void server_rig_close(struct server_rig *rig)
 	server_bpf__destroy(rig->skel);
 }
 
-void server_rig_settings(struct server_rig *rig, uint16_t overhead, uint16_t mtu)
+static void set(struct server_rig *rig, const struct mplb_server_settings *settings)
 {
-	struct mplb_server_settings settings = { .overhead = overhead, .mtu = mtu };
 	__u32 zero = 0;
 
 	cr_assert(!bpf_map__update_elem(rig->skel->maps.server_settings, &zero, sizeof(zero),
-					&settings, sizeof(settings), BPF_ANY));
+					settings, sizeof(*settings), BPF_ANY));
+}
+
+void server_rig_settings(struct server_rig *rig, uint16_t overhead, uint16_t mtu)
+{
+	set(rig, &(struct mplb_server_settings){ .overhead = overhead, .mtu = mtu });
+}
+
+void server_rig_segments(struct server_rig *rig, uint16_t first_flight)
+{
+	set(rig, &(struct mplb_server_settings){ .first_flight = first_flight });
 }
 
 struct mplb_server_count server_rig_count(const struct server_rig *rig, unsigned int reason)
@@ -134,6 +143,11 @@ int server_rig_pass_on(const struct server_rig *rig, const struct frame *in)
 int server_rig_mss(const struct server_rig *rig, const struct frame *in, struct frame *out)
 {
 	return run_program(rig->skel->progs.mplb_mss, in, out);
+}
+
+int server_rig_first_flight(const struct server_rig *rig, const struct frame *in, struct frame *out)
+{
+	return run_program(rig->skel->progs.mplb_first_flight, in, out);
 }
 
 void server_rig_netns(const char *const *addresses)

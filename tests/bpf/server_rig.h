@@ -34,6 +34,7 @@ void server_rig_close(struct server_rig *rig);
 
 /* What server-pm would tell them. */
 void server_rig_settings(struct server_rig *rig, uint16_t overhead, uint16_t mtu);
+void server_rig_segments(struct server_rig *rig, uint16_t first_flight);
 
 /* The sum over all CPUs. */
 struct mplb_server_count server_rig_count(const struct server_rig *rig, unsigned int reason);
@@ -49,6 +50,8 @@ int server_rig_guard(const struct server_rig *rig, const struct frame *in, unsig
 /* Runs a tc program; the verdict (TC_ACT_*). */
 int server_rig_pass_on(const struct server_rig *rig, const struct frame *in);
 int server_rig_mss(const struct server_rig *rig, const struct frame *in, struct frame *out);
+int server_rig_first_flight(const struct server_rig *rig, const struct frame *in,
+			    struct frame *out);
 
 /* The address that a text stands for. */
 struct ip server_rig_ip(const char *text);

@@ -281,14 +281,19 @@ kept() {
 	on server ip link set dev lan0 xdpdrv obj "$BUILD/testbed/pass.bpf.o" sec xdp
 	planted xdp_foreign "" with=decapsulation_missing undo="ip link set dev lan0 xdp off" \
 		left=decapsulation_missing
-	planted pass_on_missing "tc filter del dev lan0 ingress" with=decapsulation_missing \
-		undo=true left="decapsulation_missing pass_on_missing"
+	planted first_flight_missing \
+		"tc filter del dev lan0 ingress prio 1 handle 0x6d706c64 bpf" \
+		with=decapsulation_missing undo=true \
+		left="decapsulation_missing first_flight_missing"
+	planted pass_on_missing "tc filter del dev lan0 ingress" \
+		with="decapsulation_missing first_flight_missing" \
+		undo=true left="decapsulation_missing first_flight_missing pass_on_missing"
 	planted mss_missing "tc filter del dev lan0 egress" \
-		with="decapsulation_missing pass_on_missing" undo=true \
-		left="decapsulation_missing mss_missing pass_on_missing"
+		with="decapsulation_missing first_flight_missing pass_on_missing" undo=true \
+		left="decapsulation_missing first_flight_missing mss_missing pass_on_missing"
 	planted qdisc "tc qdisc del dev lan0 clsact; tc qdisc add dev lan0 ingress" \
-		with="decapsulation_missing pass_on_missing mss_missing" \
-		left="decapsulation_missing pass_on_missing mss_missing"
+		with="decapsulation_missing first_flight_missing pass_on_missing mss_missing" \
+		left="decapsulation_missing first_flight_missing pass_on_missing mss_missing"
 	pm_up
 	healthy "started again"
 	PLANTED[not_answering]=1

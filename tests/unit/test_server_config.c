@@ -115,6 +115,14 @@ static const struct {
 	{ "a MTU that is a word",
 	  "vips: [198.51.100.1]\ndecapsulate: {device: e, mtu: auto}\nbalancers: [10.0.0.2]\n",
 	  { ":2: decapsulate.mtu: " } },
+	{ "a first flight beyond any window",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: e, first_flight: 1001}\nbalancers: "
+	  "[10.0.0.2]\n",
+	  { ":2: decapsulate.first_flight: 1001 segments; write 1 to 1000, or 0 for no limit" } },
+	{ "a first flight that is a word",
+	  "vips: [198.51.100.1]\ndecapsulate: {device: e, first_flight: all}\nbalancers: "
+	  "[10.0.0.2]\n",
+	  { ":2: decapsulate.first_flight: " } },
 	{ "a device name that is too long",
 	  "vips: [198.51.100.1]\ndecapsulate: {device: abcdefghijklmnop}\nbalancers: [10.0.0.2]\n",
 	  { ":2: decapsulate.device: " } },
@@ -359,6 +367,40 @@ Test(server_plan, the_mss_follows_the_mtu_that_is_given)
 		cr_assert_gt(n, 0);
 		item = planned(plan, n, MPLB_SERVER_MSS, "eth0");
 		cr_expect_eq(!item, !cases[i].value, "mtu: %s", cases[i].mtu);
+		if (item && cases[i].value)
+			cr_expect_str_eq(item->value, cases[i].value);
+		free(plan);
+		server_config_free(c);
+	}
+	cr_expect_not(has_leaks());
+}
+
+/* Where there is no way around the balancer, nothing is gained by a limit. */
+Test(server_plan, the_first_flight_is_limited_where_clients_may_leave)
+{
+	static const struct {
+		const char *key, *dedicated, *value;
+	} cases[] = { { "", "", NULL },
+		      { "", "dedicated: [203.0.113.11]\n", "of 10 segments" },
+		      { ", first_flight: 0", "dedicated: [203.0.113.11]\n", NULL },
+		      { ", first_flight: 30", "", "of 30 segments" } };
+
+	for (size_t i = 0; i < CASES(cases); i++) {
+		const struct mplb_server_item *item;
+		struct mplb_server_item *plan;
+		struct server_config *c;
+		char text[256];
+		int n;
+
+		snprintf(text, sizeof(text),
+			 "vips: [198.51.100.1]\ndecapsulate: {device: eth0%s}\n"
+			 "balancers: [10.0.0.2]\n%s",
+			 cases[i].key, cases[i].dedicated);
+		c = load_good(text);
+		n = item_plan(c, &plan);
+		cr_assert_gt(n, 0);
+		item = planned(plan, n, MPLB_SERVER_FIRST_FLIGHT, "eth0");
+		cr_expect_eq(!item, !cases[i].value, "%s", text);
 		if (item && cases[i].value)
 			cr_expect_str_eq(item->value, cases[i].value);
 		free(plan);
