@@ -97,6 +97,7 @@ bench_up() {
 	local n
 
 	topology_lb
+	offloads
 	link_splice lan switch lb lan
 	for n in client "${BACKENDS[@]}"; do
 		on "$n" sysctl -qw net.ipv4.tcp_no_metrics_save=1
@@ -161,13 +162,10 @@ answers_by() {
 	local b
 
 	for b in "${BACKENDS[@]}"; do
-		if [ "$1" = balancer ]; then
-			ip -n "$(netns "$b")" route replace default via 10.0.0.2 table 9 \
-				congctl "${P[cc]:-cubic}"
-			ip -n "$(netns "$b")" rule add from "$VIP4" table 9
-		else
-			ip -n "$(netns "$b")" rule del from "$VIP4" table 9 2>/dev/null || true
-		fi
+		ip -n "$(netns "$b")" rule del from "$VIP4" table 9 2>/dev/null || true
+		[ "$1" = balancer ] || continue
+		ip -n "$(netns "$b")" route replace default via 10.0.0.2 table 9 congctl "${P[cc]:-cubic}"
+		ip -n "$(netns "$b")" rule add from "$VIP4" table 9
 	done
 	on lb sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 \
 		net.ipv4.conf.eth0.send_redirects=0

@@ -73,6 +73,25 @@ topology_lb() {
 	topology_settle
 }
 
+# offloads: hosts and router may send large frames, as with the TSO and GRO of any NIC; else two cores
+# are busy with 1 Gbit/s of small ones, and measure themselves. Where XDP or mplb-link takes frames, the
+# kernel makes small ones of them: on the balancer's wires, and in front of a server's XDP program.
+offloads() {
+	local b
+
+	for b in "${BACKENDS[@]}"; do
+		on "$b" ethtool -K eth0 tx on tso on >/dev/null
+		on switch ethtool -K "$b" tx on tso on >/dev/null
+	done
+	on switch ethtool -K router tx on tso on >/dev/null
+	for b in lan c0 c1; do
+		on router ethtool -K "$b" tx on tso on >/dev/null
+	done
+	for b in eth0 eth1; do
+		on client ethtool -K "$b" tx on tso on >/dev/null
+	done
+}
+
 topology_defaults() {
 	route "$1" default via "$3" dev "$2"
 	route "$1" default via "$4" dev "$2"

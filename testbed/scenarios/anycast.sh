@@ -26,6 +26,7 @@ scenario() {
 	local m b
 
 	topology_lb 1gbit
+	offloads
 	congestion_control "${P[cc]}"
 	client_endpoints subflow
 	serve_backends

@@ -141,6 +141,17 @@ served() {
 	fi
 }
 
+# decapsulated NODE... REASON: packets that server-pm counts under it, on these backends.
+decapsulated() {
+	local sum=0 n reason=${*: -1}
+
+	for n in "${@:1:$#-1}"; do
+		sum=$((sum + $(server_pm "$n" status -j | jq --arg r "$reason" \
+			'[.decapsulation.counters[] | select(.reason == $r) | .packets] | add')))
+	done
+	echo "$sum"
+}
+
 # reached LABEL: how many servers answered.
 reached() {
 	of "$1" '.servers | length'

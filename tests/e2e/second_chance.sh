@@ -12,21 +12,6 @@
 # shellcheck source=tests/e2e/check.bash
 . "$(dirname "$0")/check.bash"
 
-# count NODE... REASON: of packets, over these backends.
-count() {
-	local sum=0 n reason=${*: -1}
-
-	for n in "${@:1:$#-1}"; do
-		sum=$((sum + $(server_pm "$n" status -j | jq --arg r "$reason" \
-			'[.decapsulation.counters[] | select(.reason == $r) | .packets] | add')))
-	done
-	echo "$sum"
-}
-
-counts() {
-	count "${BACKENDS[@]}" "$1"
-}
-
 # long LABEL FAMILY OPTIONS...: connections that ask every 0.1 s for 2 s, with some done already.
 long() {
 	get_in_background "$1" "$(vip "$2")" --bytes 2000 --requests 20 --gap 0.1 --stall 3 \
@@ -38,8 +23,8 @@ long() {
 goes_on() {
 	local what=$1 label passed rescued
 
-	passed=$(counts passed_on)
-	rescued=$(counts gue_rescued)
+	passed=$(decapsulated "${BACKENDS[@]}" passed_on)
+	rescued=$(decapsulated "${BACKENDS[@]}" gue_rescued)
 	long tcp4 4
 	long tcp6 6
 	long mptcp4 4 --proto mptcp
@@ -50,8 +35,8 @@ goes_on() {
 		served "$label" "$what: no connection breaks ($label)"
 	done
 	served new "$what: new connections are served meanwhile"
-	passed=$(($(counts passed_on) - passed))
-	rescued=$(($(counts gue_rescued) - rescued))
+	passed=$(($(decapsulated "${BACKENDS[@]}" passed_on) - passed))
+	rescued=$(($(decapsulated "${BACKENDS[@]}" gue_rescued) - rescued))
 	at_least "$what: backends passed packets on" "$passed" 100
 	# A last ACK may come when its socket is gone; nobody waits for that one.
 	at_most "$what: which found their sockets" "$((passed - rescued))" 5
@@ -82,7 +67,7 @@ for b in "${BACKENDS[@]}"; do
 	on "$b" sysctl -qw net.ipv4.tcp_syncookies=2
 done
 goes_on "SYN cookies" lbctl drain b2
-at_least "SYN cookies: handshakes were known by them" "$(counts gue_cookie)" 60
+at_least "SYN cookies: handshakes were known by them" "$(decapsulated "${BACKENDS[@]}" gue_cookie)" 60
 for b in "${BACKENDS[@]}"; do
 	on "$b" sysctl -qw net.ipv4.tcp_syncookies=1
 done
@@ -99,7 +84,7 @@ done
 lb_apply forward=gue outer=4 members="b2"
 lbctl settle >>"$TESTBED_DIR/lb.log"
 lb_apply forward=gue outer=4 members="b3"
-passed=$(count b3 passed_on) back=$(counts passed_on) used=$(count b2 gue_hops_used)
+passed=$(decapsulated b3 passed_on) back=$(decapsulated "${BACKENDS[@]}" passed_on) used=$(decapsulated b2 gue_hops_used)
 start resets client tcpdump -i eth0 -nn -U --immediate-mode \
 	"(tcp[tcpflags] & tcp-rst != 0 and src $VIP4) or (ip6[53] & 4 != 0 and src $VIP6)"
 await 5 grep -q '^listening' "$TESTBED_DIR/resets.err"
@@ -109,13 +94,13 @@ for f in 4 6; do
 done
 sleep 0.5
 stop resets
-passed=$(($(count b3 passed_on) - passed)) back=$(($(counts passed_on) - back))
+passed=$(($(decapsulated b3 passed_on) - passed)) back=$(($(decapsulated "${BACKENDS[@]}" passed_on) - back))
 equal "a flow that nobody knows: one reset for each segment" \
 	"$(grep -c 'Flags \[R' "$TESTBED_DIR/resets.out")" "$passed"
 equal "a flow that nobody knows: a segment of each was passed on" "$passed" 20
 equal "a flow that nobody knows: once, by its first backend" "$back" "$passed"
 equal "a flow that nobody knows: its second one answers" \
-	"$(($(count b2 gue_hops_used) - used))" "$passed"
+	"$(($(decapsulated b2 gue_hops_used) - used))" "$passed"
 equal "the balancer loses no packet" "$(drops DROP)" 0
 
 # ---- the MSS ----
