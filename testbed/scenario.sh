@@ -97,7 +97,6 @@ bench_up() {
 	local n
 
 	topology_lb
-	offloads
 	link_splice lan switch lb lan
 	for n in client "${BACKENDS[@]}"; do
 		on "$n" sysctl -qw net.ipv4.tcp_no_metrics_save=1

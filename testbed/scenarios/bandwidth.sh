@@ -25,6 +25,7 @@ scenario() {
 	fi
 	total=$((($(wc -w <<<"${P[modes]}") * $(wc -w <<<"$rates") + 1) * $(wc -w <<<"${P[kinds]}")))
 	bench_up
+	offloads
 	for k in ${P[kinds]}; do
 		extra=()
 		[ "$k" != upload ] || extra=(--put)

@@ -34,6 +34,7 @@ scenario() {
 	total=$((($(wc -w <<<"${P[modes]}") * $(wc -w <<<"$delays") * $(wc -w <<<"$losses") + 1) *
 		$(wc -w <<<"$sizes")))
 	bench_up
+	offloads
 	answers_by "${P[answers]}"
 	for m in none ${P[modes]}; do
 		mode "$m"

@@ -12,17 +12,18 @@ param ways "loss latency rate direct" "of: loss latency rate direct, what is tur
 param tcp 16 "Mbit/s that TCP is to get"
 param bytes 10M "per download"
 param count 15 "MPTCP downloads per setting; TCP gets a third of them"
+param delay 2 "ms, of way loss; the four that set-up takes are part of every download"
 param cc cubic "congestion control of client and servers"
 param seed 1 "of the losses"
 
 # way NAME X: impairs so; X from 0 (TCP is too fast) to 1 (too slow).
-#   loss     answers through the balancer, 5 ms, 0 to 4 % of loss
+#   loss     answers through the balancer, --delay, 0 to 4 % of loss
 #   latency  answers through the balancer, 5 % of loss, 0 to 4 ms
 #   rate     answers through the balancer, 100 to 1 Mbit/s, a queue of 64 KB
 #   direct   direct server return, no loss, 0 to 1 s
 way() {
 	case $1 in
-	loss) impair delay_ms=5 "loss=$(calc "$2 * 0.04")" ;;
+	loss) impair "delay_ms=${P[delay]}" "loss=$(calc "$2 * 0.04")" ;;
 	latency) impair "delay_ms=$(calc "$2 * 4")" loss=0.05 ;;
 	rate) impair "rate_mbit=$(calc "100 - $2 * 99")" queue_kb=64 ;;
 	direct) impair "delay_ms=$(calc "$2 * 1000")" ;;
@@ -54,6 +55,7 @@ scenario() {
 
 	total=$(($(wc -w <<<"${P[ways]}") * 3 + 1))
 	bench_up
+	offloads
 	mode none
 	transfer t "${P[bytes]}" "${P[count]}"
 	row=$ROW
