@@ -11,6 +11,7 @@
  */
 #include "bpf/decap.h"
 #include "bpf/parse.h"
+#include <bpf/bpf_core_read.h>
 
 #define ICMP_UNREACHABLE   3
 #define ICMP_TIME_EXCEEDED 11
@@ -117,6 +118,38 @@ static __always_inline void flow_ipv6(struct xdp_md *ctx, struct inner *in)
 	}
 }
 
+/* What is asked of the kernel's own struct (include/linux/tcp.h). */
+struct tcp_sock {
+	__u32 rcv_nxt, snd_nxt;
+} __attribute__((preserve_access_index));
+
+/* Further than any window reaches, on either side (bytes). */
+#define FLOW_REACH (1 << 28)
+
+/*
+ * Can the segment be one of the socket's? A host that was cut off and comes back has sockets of
+ * connections that their clients have long given up; one that was begun at the same ports
+ * meanwhile, at another backend, would be held by them until they time out. Its numbers are others,
+ * in all but one of 128 cases.
+ */
+static __always_inline int fits(struct xdp_md *ctx, struct bpf_sock *sk, const struct inner *in)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 off = in->tcp_off;
+	const struct tcphdr *tcp = data + off;
+	__s32 ahead, sent;
+
+	/* No more than a request, or in TIME_WAIT; or an ICMP error is about it. */
+	if (!tp || !off || off > L4_MAX || (const void *)(tcp + 1) > end)
+		return 1;
+	ahead = (__s32)(bpf_ntohl(tcp->seq) - tp->rcv_nxt);
+	sent = (__s32)(tp->snd_nxt - bpf_ntohl(tcp->ack_seq));
+	if (ahead > FLOW_REACH || ahead < -FLOW_REACH)
+		return 0;
+	return !tcp->ack || (sent >= 0 && sent < FLOW_REACH);
+}
+
 static __always_inline int opens(const struct tcphdr *tcp)
 {
 	return tcp->syn && !tcp->ack;
@@ -143,8 +176,9 @@ static __always_inline int has_cookie(struct xdp_md *ctx, struct bpf_sock *sk,
 }
 
 /* Looks the flow up. Returns GUE_SOCKET, GUE_COOKIE, or GUE_UNKNOWN: no socket, or a listener only
- * that has never heard of it. */
-static __always_inline int look_up(struct xdp_md *ctx, struct inner *in)
+ * that has never heard of it; or, where another backend may know more, one that the segment does
+ * not fit. */
+static __always_inline int look_up(struct xdp_md *ctx, struct inner *in, int fallback)
 {
 	struct bpf_sock *sk =
 		bpf_skc_lookup_tcp(ctx, &in->tuple, in->tuple_len, BPF_F_CURRENT_NETNS, 0);
@@ -152,10 +186,12 @@ static __always_inline int look_up(struct xdp_md *ctx, struct inner *in)
 
 	if (!sk)
 		return reason;
-	if (sk->state != BPF_TCP_LISTEN)
+	if (sk->state == BPF_TCP_LISTEN) {
+		if (has_cookie(ctx, sk, in))
+			reason = MPLB_SERVER_R_GUE_COOKIE;
+	} else if (!fallback || fits(ctx, sk, in)) {
 		reason = MPLB_SERVER_R_GUE_SOCKET;
-	else if (has_cookie(ctx, sk, in))
-		reason = MPLB_SERVER_R_GUE_COOKIE;
+	}
 	bpf_sk_release(sk);
 	return reason;
 }
@@ -176,7 +212,7 @@ static __always_inline int judge_flow(struct xdp_md *ctx, const struct tunnel *t
 		return MPLB_SERVER_R_GUE_STATELESS;
 	if (in.tcp_off && data + in.tcp_off + TCP_LEN <= end && opens(data + in.tcp_off))
 		return MPLB_SERVER_R_GUE_OPENED;
-	reason = look_up(ctx, &in);
+	reason = look_up(ctx, &in, t->fallback);
 	if (reason == MPLB_SERVER_R_GUE_UNKNOWN) {
 		if (t->fallback)
 			return MPLB_SERVER_R_PASSED_ON;

@@ -18,6 +18,7 @@
 #include "bpf/pass_on.h"
 #include "bpf/second.h"
 #include "bpf/server_maps.h"
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
 /* The XDP action that belongs to a reason. */
@@ -161,11 +162,12 @@ static __always_inline int is_marked(struct __sk_buff *skb)
 	return (const void *)(eth + 1) <= end && pass_on_is_marked(eth);
 }
 
-/* Ingress: sends on what XDP has made a packet for another backend. */
+/* Ingress: sends on what XDP has made a packet for another backend. XDP sees every frame on the
+ * wire; one for another host, which a switch has flooded, is that host's to pass on. */
 SEC("tc")
 int mplb_pass_on(struct __sk_buff *skb)
 {
-	if (!is_marked(skb))
+	if (!is_marked(skb) || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_UNSPEC;
 	/* A driver may have left all but the first bytes in pages. */
 	if (bpf_skb_pull_data(skb, ETH_LEN + IPV6_LEN + UDP_LEN + MPLB_GUE_LEN_6) &&

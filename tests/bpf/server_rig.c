@@ -133,10 +133,13 @@ int server_rig_guard(const struct server_rig *rig, const struct frame *in, unsig
 
 int server_rig_pass_on(const struct server_rig *rig, const struct frame *in)
 {
-	struct frame out;
-	int verdict = run_program(rig->skel->progs.mplb_pass_on, in, &out);
+	struct frame ours = *in, out;
+	int verdict;
 
-	cr_expect_eq(frame_diff(in, &out), -1, "tc changed the frame");
+	/* The device of a BPF_PROG_TEST_RUN is lo: a frame for this host has its address. */
+	memset(ours.at, 0, 6);
+	verdict = run_program(rig->skel->progs.mplb_pass_on, &ours, &out);
+	cr_expect_eq(frame_diff(&ours, &out), -1, "tc changed the frame");
 	return verdict;
 }
 

@@ -27,6 +27,7 @@
 #define TIMEOUT	 2000 /* ms */
 
 static struct server_rig rig;
+static uint32_t seq, ack; /* of the client's next segment */
 
 static void set_up(void)
 {
@@ -67,10 +68,68 @@ static int listener(bool six, int proto)
 	return fd;
 }
 
+static int open_tap(void)
+{
+	struct sockaddr_ll lo = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)if_nametoindex("lo") };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+
+	cr_assert(fd >= 0 && !bind(fd, (void *)&lo, sizeof(lo)), "%s", strerror(errno));
+	return fd;
+}
+
+/* The TCP header of a frame, if it is from the client. */
+static uint8_t *clients_tcp(struct frame *f, bool six)
+{
+	uint8_t *tcp = f->at + ETH_HEAD + (six ? 40 : 20);
+
+	return f->len >= ETH_HEAD + 60 - (six ? 0 : 20) && f->at[12] == (six ? 0x86 : 8) &&
+			       tcp[0] << 8 == (SPORT & 0xff00) && tcp[1] == (SPORT & 0xff)
+		       ? tcp
+		       : NULL;
+}
+
+/* Waits for the client's third segment: the ACK with the cookie. */
+static void third_ack(int tap, bool six, struct frame *out)
+{
+	struct pollfd p = { .fd = tap, .events = POLLIN };
+
+	for (;;) {
+		uint8_t *tcp;
+		ssize_t n;
+
+		cr_assert_eq(poll(&p, 1, TIMEOUT), 1, "no third ACK");
+		n = recv(tap, out->at, sizeof(out->at), 0);
+		cr_assert(n > 0);
+		out->len = (size_t)n;
+		tcp = clients_tcp(out, six);
+		if (tcp && tcp[13] == FLAG_ACK)
+			return;
+	}
+}
+
+static uint32_t word(const uint8_t *at)
+{
+	uint32_t n;
+
+	memcpy(&n, at, sizeof(n));
+	return ntohl(n);
+}
+
+static void take_numbers(int tap, bool six)
+{
+	struct frame f;
+
+	third_ack(tap, six, &f);
+	seq = word(clients_tcp(&f, six) + 4);
+	ack = word(clients_tcp(&f, six) + 8);
+}
+
 /* A client that has connected (or, with wait unset, has begun to). */
 static int client(bool six, int proto, bool wait)
 {
-	int fd = bound(six ? CLIENT_6 : CLIENT_4, SPORT, proto);
+	int fd = bound(six ? CLIENT_6 : CLIENT_4, SPORT, proto), tap = open_tap();
 	struct sockaddr_storage to;
 	socklen_t len = server_rig_sockaddr(six ? VIP6 : VIP4, PORT, &to);
 
@@ -78,8 +137,12 @@ static int client(bool six, int proto, bool wait)
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 	/* In a namespace that is this young the first try may find no route yet. */
 	for (int i = 0; i < 20; i++) {
-		if (!connect(fd, (void *)&to, len) || (!wait && errno == EINPROGRESS))
+		if (!connect(fd, (void *)&to, len) || (!wait && errno == EINPROGRESS)) {
+			if (wait)
+				take_numbers(tap, six);
+			close(tap);
 			return fd;
+		}
 		usleep(50000);
 	}
 	cr_assert(false, "%s", strerror(errno));
@@ -158,6 +221,8 @@ static void segment(bool six, uint8_t flags, struct frame *out)
 		.dport = PORT,
 		.sport = SPORT,
 		.flags = flags,
+		.seq = seq,
+		.ack = ack,
 		.payload = flags == FLAG_ACK ? 60 : 0,
 	};
 
@@ -276,48 +341,59 @@ Test(server_flow, the_whole_tuple_counts)
 	close(l);
 }
 
+/* A host that was cut off may have the socket of an old connection of the same ports: where another
+ * backend may know the new one, the numbers tell. */
+Test(server_flow, a_segment_must_fit_the_socket)
+{
+	static const struct {
+		uint32_t ahead, acks;
+		uint8_t flags;
+		bool fits;
+	} cases[] = {
+		{ 0, 0, FLAG_ACK, true },
+		{ 100000, 0, FLAG_ACK, true },
+		{ -100000U, -100000U, FLAG_ACK, true },
+		{ 1U << 28, 0, FLAG_ACK, true },
+		{ -(1U << 28), 0, FLAG_ACK, true },
+		{ 0, 1 - (1U << 28), FLAG_ACK, true },
+		{ 0, 1, FLAG_ACK, false }, /* what was never sent */
+		{ 0, -(1U << 28), FLAG_ACK, false },
+		{ 0, 1U << 31, FLAG_ACK, false },
+		{ (1U << 28) + 1, 0, FLAG_ACK, false },
+		{ -(1U << 28) - 1, 0, FLAG_ACK, false },
+		{ 1U << 31, 0, FLAG_ACK | FLAG_FIN, false },
+		{ 0, 1U << 30, FLAG_RST, true }, /* acknowledges nothing */
+		{ 1U << 30, 0, FLAG_RST, false },
+		{ 0, 1U << 30, FLAG_RST | FLAG_ACK, false },
+	};
+
+	for (int six = 0; six < 2; six++)
+		for (int proto = 0; proto < 2; proto++) {
+			int p = proto ? IPPROTO_MPTCP : 0, l = listener(six, p),
+			    c = client(six, p, true), s = accepted(l);
+			uint32_t is_seq = seq, is_ack = ack;
+
+			for (size_t i = 0; i < CASES(cases); i++) {
+				unsigned int want = cases[i].fits ? MPLB_SERVER_R_GUE_SOCKET
+								  : MPLB_SERVER_R_PASSED_ON;
+				struct frame f;
+
+				seq = is_seq + cases[i].ahead;
+				ack = is_ack + cases[i].acks;
+				segment(six, cases[i].flags, &f);
+				cr_expect_eq(judged(&f, six, 0), want, "case %zu, proto %d", i,
+					     proto);
+				/* Nobody else can be asked: the kernel answers as it does. */
+				cr_expect_eq(judged(&f, six, 1), MPLB_SERVER_R_GUE_RESCUED,
+					     "case %zu, passed on, proto %d", i, proto);
+			}
+			close(s);
+			close(c);
+			close(l);
+		}
+}
+
 /* ---- SYN cookies ---- */
-
-static int open_tap(void)
-{
-	struct sockaddr_ll lo = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ETH_P_ALL),
-				  .sll_ifindex = (int)if_nametoindex("lo") };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-
-	cr_assert(fd >= 0 && !bind(fd, (void *)&lo, sizeof(lo)), "%s", strerror(errno));
-	return fd;
-}
-
-/* The TCP header of a frame, if it is from the client. */
-static uint8_t *clients_tcp(struct frame *f, bool six)
-{
-	uint8_t *tcp = f->at + ETH_HEAD + (six ? 40 : 20);
-
-	return f->len >= ETH_HEAD + 60 - (six ? 0 : 20) && f->at[12] == (six ? 0x86 : 8) &&
-			       tcp[0] << 8 == (SPORT & 0xff00) && tcp[1] == (SPORT & 0xff)
-		       ? tcp
-		       : NULL;
-}
-
-/* Waits for the client's third segment: the ACK with the cookie. */
-static void third_ack(int tap, bool six, struct frame *out)
-{
-	struct pollfd p = { .fd = tap, .events = POLLIN };
-
-	for (;;) {
-		uint8_t *tcp;
-		ssize_t n;
-
-		cr_assert_eq(poll(&p, 1, TIMEOUT), 1, "no third ACK");
-		n = recv(tap, out->at, sizeof(out->at), 0);
-		cr_assert(n > 0);
-		out->len = (size_t)n;
-		tcp = clients_tcp(out, six);
-		if (tcp && tcp[13] == FLAG_ACK)
-			return;
-	}
-}
 
 Test(server_flow, a_syn_cookie_of_this_host_is_known)
 {
@@ -465,6 +541,8 @@ Test(server_flow, options_and_extension_headers_are_skipped_and_fragments_are_no
 				continue;
 			p.sport = SPORT;
 			p.dport = PORT;
+			p.seq = seq;
+			p.ack = ack;
 			packet_build(&p, &f);
 			expect(hidden[i].name, &f, hidden[i].reason);
 		}

@@ -199,6 +199,20 @@ Test(server_live, what_is_not_ours_leaves_for_the_fallback)
 		}
 }
 
+/* A switch that has lost a backend floods its frames to the others. */
+Test(server_live, a_frame_for_another_host_is_not_passed_on)
+{
+	for (int outer6 = 0; outer6 < 2; outer6++) {
+		struct frame in, out;
+
+		wrapped(outer6, false, FLAG_ACK, &in);
+		memcpy(in.at, mac_fallback, 6);
+		send_frame(&in);
+		cr_expect_not(next_frame(true, QUICK, &out), "it was passed on");
+		cr_expect_not(next_frame(false, 1, &out), "it was answered");
+	}
+}
+
 /* The second backend's part: no socket, no hops left. The stack resets the flow. */
 Test(server_live, a_flow_that_was_passed_on_and_is_unknown_is_reset)
 {
