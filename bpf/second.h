@@ -120,7 +120,8 @@ static __always_inline void flow_ipv6(struct xdp_md *ctx, struct inner *in)
 
 /* What is asked of the kernel's own struct (include/linux/tcp.h). */
 struct tcp_sock {
-	__u32 rcv_nxt, snd_nxt;
+	__u32 rcv_nxt;
+	__u32 write_seq; /* snd_nxt follows when a segment is out: its ACK may be here before */
 } __attribute__((preserve_access_index));
 
 /* Further than any window reaches, on either side (bytes). */
@@ -144,7 +145,7 @@ static __always_inline int fits(struct xdp_md *ctx, struct bpf_sock *sk, const s
 	if (!tp || !off || off > L4_MAX || (const void *)(tcp + 1) > end)
 		return 1;
 	ahead = (__s32)(bpf_ntohl(tcp->seq) - tp->rcv_nxt);
-	sent = (__s32)(tp->snd_nxt - bpf_ntohl(tcp->ack_seq));
+	sent = (__s32)(tp->write_seq - bpf_ntohl(tcp->ack_seq));
 	if (ahead > FLOW_REACH || ahead < -FLOW_REACH)
 		return 0;
 	return !tcp->ack || (sent >= 0 && sent < FLOW_REACH);

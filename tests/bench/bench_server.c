@@ -42,6 +42,7 @@
 #define FLOW_PORT 10000 /* of the first client that has a socket here */
 #define STRANGER  9999 /* of one that has none */
 #define FLOWS_MAX 4096
+#define NUMBER	  1000000 /* of sequence, in all flows */
 #define PAYLOAD	  64
 
 enum program { SWAP, STRIP, SERVER };
@@ -166,6 +167,8 @@ static size_t make_frame(const struct server_case *c, __u8 frame[static 256], si
 			      .h_proto = htons(six ? ETH_P_IPV6 : ETH_P_IP) };
 	struct tcphdr tcp = { .source = htons(c->stranger ? STRANGER : FLOW_PORT),
 			      .dest = htons(PORT),
+			      .seq = htonl(NUMBER),
+			      .ack_seq = htonl(NUMBER),
 			      .doff = 5,
 			      .syn = c->syn,
 			      .ack = !c->syn };
@@ -207,31 +210,35 @@ static int address(int family, const char *text, int port, struct sockaddr_stora
 	return sizeof(*six);
 }
 
-static int bound(int family, const char *text, int port)
+/* The server's end of a connection whose both directions are at NUMBER, without the other end
+ * (TCP_REPAIR). The descriptor or -errno. */
+static int flow(int family, int client_port)
 {
-	int fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0);
-	struct sockaddr_storage at;
-	int len = address(family, text, port, &at);
+	static const int queues[] = { TCP_RECV_QUEUE, TCP_SEND_QUEUE };
+	int fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0), one = 1, number = NUMBER;
+	struct sockaddr_storage vip, client;
+	socklen_t len = (socklen_t)address(family, family == 4 ? VIP_4 : VIP_6, PORT, &vip);
 
-	return fd >= 0 && !bind(fd, (void *)&at, (socklen_t)len) ? fd : -1;
+	address(family, family == 4 ? CLIENT_4 : CLIENT_6, client_port, &client);
+	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)))
+		return -errno;
+	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++)
+		if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queues[i], sizeof(queues[i])) ||
+		    setsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, sizeof(number)))
+			return -errno;
+	if (bind(fd, (void *)&vip, len) || connect(fd, (void *)&client, len))
+		return -errno;
+	return fd;
 }
 
 /* FLOWS_MAX established connections to the VIP, which last as long as this process. 0 or -errno. */
 static int connect_flows(int family)
 {
-	const char *client = family == 4 ? CLIENT_4 : CLIENT_6;
-	int listener = bound(family, family == 4 ? VIP_4 : VIP_6, PORT);
-	struct sockaddr_storage vip;
-	int len = address(family, family == 4 ? VIP_4 : VIP_6, PORT, &vip);
-
-	if (listener < 0 || listen(listener, 128))
-		return -errno;
 	for (int i = 0; i < FLOWS_MAX; i++) {
-		int fd = bound(family, client, FLOW_PORT + i);
+		int fd = flow(family, FLOW_PORT + i);
 
-		if (fd < 0 || connect(fd, (void *)&vip, (socklen_t)len) ||
-		    accept(listener, NULL, NULL) < 0)
-			return -errno;
+		if (fd < 0)
+			return fd;
 	}
 	return 0;
 }
@@ -240,7 +247,7 @@ static int connect_flows(int family)
  */
 static int make_host(void)
 {
-	const rlim_t need = 4 * FLOWS_MAX + 64; /* two ends, two families */
+	const rlim_t need = 2 * FLOWS_MAX + 64; /* two families */
 	struct rlimit limit;
 	int err;
 

@@ -103,6 +103,33 @@ equal "a flow that nobody knows: its second one answers" \
 	"$(($(decapsulated b2 gue_hops_used) - used))" "$passed"
 equal "the balancer loses no packet" "$(drops DROP)" 0
 
+# ---- a backend that was cut off ----
+
+# It comes back with sockets of connections that their clients have given up. A client has begun anew at
+# the same port, at another backend: that connection must not be held by the old socket.
+lb_apply forward=gue outer=4
+lbctl settle >>"$TESTBED_DIR/lb.log"
+again() { # LABEL
+	get_in_background "$1" "$(vip 4)" --source 192.0.2.2:41000 --bytes 100 --requests 20 --gap 0.2 \
+		--count 1 --stall 2 --mark 200
+	ready "$1" mark
+}
+again before
+victim=$(for b in "${BACKENDS[@]}"; do
+	[ -z "$(on "$b" ss -Htn dport = :41000)" ] || echo "$b"
+done)
+ip -n "$(netns switch)" link set "$victim" down
+on client ss -HK sport = :41000 >/dev/null 2>&1
+stop before
+lbctl drain "$victim" >>"$TESTBED_DIR/lb.log"
+again after
+ip -n "$(netns switch)" link set "$victim" up
+lbctl undrain "$victim" >>"$TESTBED_DIR/lb.log"
+equal "cut off: it has the old socket" "$(on "$victim" ss -Htn dport = :41000 | wc -l)" 1
+finish after 20 || true
+served after "cut off and back: a connection of the same ports goes on at the other"
+lbctl settle >>"$TESTBED_DIR/lb.log"
+
 # ---- the MSS ----
 
 # announced ADDRESS: the MSS in the answer to a SYN.
