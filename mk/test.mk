@@ -43,7 +43,7 @@ C_HDR  := $(wildcard $(addsuffix /*.h,include/mplb bpf lib loader lb-agent serve
 	    tests/unit tests/bpf tests/bench tests/fuzz))
 TIDY   := $(filter-out %.bpf.c tests/%,$(C_SRC))
 SHELL_SRC := mk/deps.sh mk/deb.sh loader/lbctl.bash server-pm/server-pm.bash tests/deb/check.sh tests/docs.sh .ci/run \
-	     tests/check.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
+	     tests/check.sh tests/totals.sh $(wildcard testbed/*.sh testbed/scenarios/*.sh \
 	     tests/e2e/*.sh tests/e2e/*.bash tests/fuzz/*.sh tests/kernels/*.sh)
 
 lint: programs ## formatting, clang-tidy, shellcheck, links and man pages of the docs

@@ -4,18 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <event2/event.h>
-#include <linux/filter.h>
-#include <linux/genetlink.h>
 #include <linux/mptcp.h>
 #include "lib/log.h"
 #include "lib/monotonic.h"
 #include "pm_diag.h"
 #include "pm_event.h"
 
-#define EVENT_BUFFER  (32 << 20) /* as in userspace.c */
 #define LOOK_INTERVAL 60000 /* ms; longer where a look takes more than a hundredth of it */
 #define LOOK_SHARE    100
 #define LOOK_FAILED   10000
@@ -117,49 +113,20 @@ static void on_events(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-/* CREATED, ESTABLISHED and CLOSED. */
-static int filter_events(struct nl *nl)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, MPTCP_EVENT_CLOSED, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, ~0U),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	const struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
-
-	return setsockopt(nl_fd(nl), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program))
-		       ? -errno
-		       : 0;
-}
-
 static int open_netlink(struct guard *g)
 {
-	int size = EVENT_BUFFER, err = nl_open(NETLINK_GENERIC, 0, &g->events);
-	unsigned int group;
+	int err = nl_open(NETLINK_GENERIC, 0, &g->events);
 
 	err = err ? err : nl_open(NETLINK_SOCK_DIAG, 0, &g->diag);
 	if (err)
 		return log_err_r(err, "netlink: %s; see that the process may open sockets",
 				 strerror(-err));
-	g->family = nl_family(g->events, MPTCP_PM_NAME, MPTCP_PM_EV_GRP_NAME, &group);
-	if (g->family < 0)
-		return log_err_r(g->family,
-				 "guard: this kernel tells no events of MPTCP connections; boot "
-				 "one with CONFIG_MPTCP=y, or write guard: off");
-	if (setsockopt(nl_fd(g->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		log_warn("guard: no large buffer for MPTCP events: %s; run as root "
-			 "(CAP_NET_ADMIN)",
-			 strerror(errno));
-	err = filter_events(g->events);
-	if (err)
-		log_debug("guard: no filter for MPTCP events: %s", strerror(-err));
-	err = nl_join(g->events, group);
-	return err ? log_err_r(err,
-			       "guard: MPTCP events cannot be received: %s; run as root "
-			       "(CAP_NET_ADMIN)",
-			       strerror(-err))
-		   : 0;
+	g->family = pm_event_subscribe(
+		g->events,
+		PM_EVENT_BIT(MPTCP_EVENT_CREATED) | PM_EVENT_BIT(MPTCP_EVENT_ESTABLISHED) |
+			PM_EVENT_BIT(MPTCP_EVENT_CLOSED),
+		"guard: ", "boot one with CONFIG_MPTCP=y, or write guard: off");
+	return g->family < 0 ? g->family : 0;
 }
 
 static int watch(struct guard *g, struct event_base *base)

@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include <event2/event.h>
-#include <linux/filter.h>
-#include <linux/genetlink.h>
 #include <linux/mptcp.h>
 #include "guard_maps.h"
 #include "lib/log.h"
@@ -19,8 +16,6 @@
 #include "pm_listen.h"
 #include "pm_table.h"
 
-/* Room for events that wait to be read: about 80,000 of them. */
-#define EVENT_BUFFER (32 << 20)
 /* The kernel drops an event without a word when it has no memory for it. So everything is looked at
  * now and then; less often where that takes long, for a hundredth of the time at most. */
 #define SYNC_INTERVAL 60000 /* ms */
@@ -296,54 +291,24 @@ void userspace_look(struct userspace *u, const struct machine *machine)
 
 /* ---- life ---- */
 
-/* Lets through the events that are used: fewer wakeups, and more room for those that matter. */
-static int filter_events(struct nl *nl)
-{
-	/* The command of a generic netlink message stands behind the netlink header. */
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MPTCP_EVENT_CREATED, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MPTCP_EVENT_ANNOUNCED, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MPTCP_EVENT_SUB_PRIORITY, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, ~0U),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	const struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
-
-	return setsockopt(nl_fd(nl), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program))
-		       ? -errno
-		       : 0;
-}
-
 static int open_netlink(struct userspace *u)
 {
-	int size = EVENT_BUFFER, err;
-	unsigned int group;
+	int err = nl_open(NETLINK_GENERIC, 0, &u->events);
 
-	err = nl_open(NETLINK_GENERIC, 0, &u->events);
 	err = err ? err : nl_open(NETLINK_GENERIC, 0, &u->commands);
 	err = err ? err : nl_open(NETLINK_SOCK_DIAG, 0, &u->diag);
 	if (err)
 		return log_err_r(err, "netlink: %s; see that the process may open sockets",
 				 strerror(-err));
-	u->family = nl_family(u->commands, MPTCP_PM_NAME, MPTCP_PM_EV_GRP_NAME, &group);
-	if (u->family < 0)
-		return log_err_r(u->family,
-				 "this kernel tells no events of MPTCP connections (generic "
-				 "netlink " MPTCP_PM_NAME ", group " MPTCP_PM_EV_GRP_NAME "); boot "
-				 "Linux 5.19 or later, or write path_manager: kernel");
-	if (setsockopt(nl_fd(u->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		log_warn("no large buffer for MPTCP events: %s; run as root (CAP_NET_ADMIN)",
-			 strerror(errno));
-	err = filter_events(u->events);
-	if (err)
-		log_debug("no filter for MPTCP events: %s", strerror(-err));
-	err = nl_join(u->events, group);
-	return err ? log_err_r(err,
-			       "MPTCP events cannot be received: %s; run as root "
-			       "(CAP_NET_ADMIN)",
-			       strerror(-err))
-		   : 0;
+	u->family = pm_event_subscribe(
+		u->events,
+		PM_EVENT_BIT(MPTCP_EVENT_ESTABLISHED) | PM_EVENT_BIT(MPTCP_EVENT_CLOSED) |
+			PM_EVENT_BIT(MPTCP_EVENT_SUB_ESTABLISHED) |
+			PM_EVENT_BIT(MPTCP_EVENT_SUB_CLOSED) |
+			PM_EVENT_BIT(PM_EVENT_LISTENER_CREATED) |
+			PM_EVENT_BIT(PM_EVENT_LISTENER_CLOSED),
+		"", "boot Linux 5.19 or later, or write path_manager: kernel");
+	return u->family < 0 ? u->family : 0;
 }
 
 /* announced has room for PM_MAX_ANNOUNCED, and is referred to. */

@@ -7,8 +7,9 @@
 # and link.sh.
 #
 # A scenario file says `about TEXT` and `param NAME DEFAULT TEXT`, and has a function scenario(), and,
-# if it has a plot, plot RESULT.json OUT, which begins with plot_to OUT WIDTH HEIGHT. tables RESULT.json,
-# if it is there, prints the report's tables: {title, head: [...], body: [[...]]}, one after another.
+# if it has a plot, plot RESULT.json OUT FOLDER, which begins with plot_to OUT WIDTH HEIGHT and has FOLDER,
+# gone afterwards, for its data. tables RESULT.json, if it is there, prints the report's tables: {title,
+# head: [...], body: [[...]]}, one after another.
 
 declare -A P=()			# parameters: name -> value
 declare -A PARAM_HELP=()

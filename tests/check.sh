@@ -9,7 +9,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-passed=0 failed=0 skipped=0
+# shellcheck source=tests/totals.sh
+. tests/totals.sh
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -99,13 +100,6 @@ done
 
 if [ "${REQUIRE_ALL:-0}" = 1 ] && [ "$skipped" -gt 0 ]; then
 	echo "check: REQUIRE_ALL=1: $skipped skipped count as failed"
-	failed=$((failed + skipped))
-	skipped=0
 fi
 echo
-if [ "$skipped" -gt 0 ]; then
-	echo "$passed passed, $failed failed, $skipped skipped"
-else
-	echo "$passed passed, $failed failed"
-fi
-[ "$failed" -eq 0 ]
+conclude

@@ -63,6 +63,22 @@ static inline __attribute__((always_inline)) __u32 mptcp_skip_usual(const __u8 *
 		       : 0;
 }
 
+/* The size of the option at off, whose first two bytes can then be read; 0: the walk ends there. An
+ * MPTCP option's third byte is left to the loops: to look at it in here makes longer programs. */
+static inline __attribute__((always_inline)) __u32 mptcp_option_size(const __u8 *opt, __u32 len,
+								     const void *limit, __u32 off)
+{
+	const __u8 *at = opt + off;
+
+	/* Every option but the two of one byte has a length; a lone last byte is one of these or a
+	 * stump, and ends the walk either way. */
+	if (off + 2 > len || (const void *)(at + 2) > limit || at[0] == 0)
+		return 0;
+	if (at[0] == 1)
+		return 1;
+	return at[1] < 2 || off + at[1] > len ? 0 : at[1];
+}
+
 /* Subtypes seen, as a set of MPTCP_SAW() bits. */
 static inline __attribute__((always_inline)) __u32 mptcp_subtypes(const __u8 *opt, __u32 len,
 								  const void *limit)
@@ -72,17 +88,10 @@ static inline __attribute__((always_inline)) __u32 mptcp_subtypes(const __u8 *op
 	MPTCP_NO_UNROLL
 	for (int i = 0; i < MPTCP_OPTIONS_MAX; i++) {
 		const __u8 *at = opt + off;
-		__u32 size = 1;
+		__u32 size = mptcp_option_size(opt, len, limit, off);
 
-		/* Every option but the two of one byte has a length; a lone last byte is one of
-		 * these or a stump, and ends the walk either way. */
-		if (off + 2 > len || (const void *)(at + 2) > limit || at[0] == 0)
+		if (!size)
 			break;
-		if (at[0] != 1) {
-			size = at[1];
-			if (size < 2 || off + size > len)
-				break;
-		}
 		if (at[0] == MPTCP_KIND && size > 2) {
 			if ((const void *)(at + 3) > limit)
 				break;
@@ -121,15 +130,10 @@ mptcp_find(const __u8 *opt, __u32 len, const void *limit, __u32 subtype, __u32 l
 	MPTCP_NO_UNROLL
 	for (int i = 0; i < MPTCP_OPTIONS_MAX; i++) {
 		const __u8 *at = opt + off;
-		__u32 size = 1;
+		__u32 size = mptcp_option_size(opt, len, limit, off);
 
-		if (off + 2 > len || (const void *)(at + 2) > limit || at[0] == 0)
+		if (!size)
 			break;
-		if (at[0] != 1) {
-			size = at[1];
-			if (size < 2 || off + size > len)
-				break;
-		}
 		if (at[0] == MPTCP_KIND && size > 2 && size < 32) {
 			if ((const void *)(at + 3) > limit)
 				break;

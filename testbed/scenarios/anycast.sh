@@ -173,14 +173,13 @@ tables() {
 		(.worst_second | round), (.worst_second_else | round), .broken]]}' "$1"
 }
 
-# plot RESULT.json OUT: goodput over time, and downloads that broke.
+# plot RESULT.json OUT FOLDER: goodput over time, and downloads that broke.
 plot() {
-	local data m lines=
+	local data=$3 m lines=
 
 	declare -A colour=([tcp]="#c0392b" [unaware]="#e0a030" [mptcp]="#1f6fb4" [close]="#3a9a4a")
 	declare -A title=([tcp]="TCP" [unaware]="MPTCP, no path manager" [mptcp]="MPTCP, mplb" [close]="MPTCP, mplb, close")
 
-	data=$(mktemp -d /tmp/mplb-plot.XXXXXX)
 	for m in $(jq -r '.rows[].mode' "$1"); do
 		jq -r --arg m "$m" '.rows[] | select(.mode == $m) | .step as $step | .failed as $failed |
 			.mbit | to_entries[] | "\(.key * $step) \(.value) \($failed[.key] // 0)"' \
@@ -196,5 +195,4 @@ plot() {
 			fc rgb \"#eeeeee\" behind" | gsub("\n\t*"; " ")' "$1"
 		echo "plot $lines"
 	} | gnuplot
-	rm -r "$data"
 }

@@ -71,9 +71,8 @@ judge() {
 }
 
 plot() {
-	local data m
+	local data=$3 m
 
-	data=$(mktemp -d /tmp/mplb-plot.XXXXXX)
 	for m in tcp unaware mptcp close; do
 		jq -r --arg m "$m" '.rows | map(select(.mode == $m)) | .[]
 			| "\"\(.kind), \(.rate_mbit) Mbit/s\" \(.goodput_mbit)"' "$1" >"$data/$m"
@@ -96,5 +95,4 @@ plot() {
 			D."mptcp" using 2 title "MPTCP, mplb" lc rgb "#1f6fb4", \
 			D."close" using 2 title "MPTCP, mplb, close" lc rgb "#3a9a4a"
 	END
-	rm -r "$data"
 }

@@ -191,9 +191,8 @@ judge_all() {
 
 # Answers per 100 ms of the first run, and the faults.
 plot() {
-	local data n
+	local data=$3 n
 
-	data=$(mktemp -d /tmp/mplb-plot.XXXXXX)
 	for n in tcp mptcp; do
 		jq -r --arg n "$n" '[.rows[] | select(.series)][0].series | .step as $s | .[$n] | to_entries[]
 			| "\(.key * $s) \(.value)"' "$1" >"$data/$n"
@@ -215,7 +214,6 @@ plot() {
 		plot D."tcp" with lines lw 2 lc rgb "#c0392b" title "TCP", \
 			D."mptcp" with lines lw 2 lc rgb "#1f6fb4" title "MPTCP, mplb"
 	END
-	rm -r "$data"
 }
 
 # What came of each fault, over all runs.

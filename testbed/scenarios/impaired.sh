@@ -125,9 +125,8 @@ tables() {
 # Completion time over latency (left, no loss) and over loss (right, greatest latency), 10 MB and
 # 10 KB: median, bars from the least to the 95th percentile.
 plot() {
-	local data m
+	local data=$3 m
 
-	data=$(mktemp -d /tmp/mplb-plot.XXXXXX)
 	for m in tcp mptcp close unaware; do
 		for s in 10000 10000000; do
 			jq -r --arg m "$m" --argjson s "$s" '.rows[] | select(.mode == $m and .bytes == $s
@@ -167,5 +166,4 @@ plot() {
 			D."loss-tcp-10000" dt 2 lc rgb "#c0392b", \
 			D."loss-mptcp-10000" dt 2 lc rgb "#1f6fb4"
 	END
-	rm -r "$data"
 }

@@ -63,9 +63,8 @@ tables() {
 }
 
 plot() {
-	local data m
+	local data=$3 m
 
-	data=$(mktemp -d /tmp/mplb-plot.XXXXXX)
 	for m in tcp unaware mptcp close; do
 		jq -r --arg m "$m" '.rows[] | select(.mode == $m and .kind == "download") | "\(.bytes) \(.share * 100)"' \
 			"$1" | sort -n >"$data/$m"
@@ -85,5 +84,4 @@ plot() {
 			D."mptcp" title "MPTCP, mplb" lw 2 lc rgb "#1f6fb4", \
 			D."close" title "MPTCP, mplb, close" lw 2 lc rgb "#3a9a4a"
 	END
-	rm -r "$data"
 }

@@ -8,7 +8,8 @@ set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 LIMIT=${LIMIT:-120}	# seconds per test
-passed=0 failed=0 skipped=0
+# shellcheck source=tests/totals.sh
+. "$HERE/../totals.sh"
 
 tests() {
 	local name
@@ -26,7 +27,7 @@ tests() {
 
 # run_test FILE: shows its output, adds up its lines.
 run_test() {
-	local name code=0 bad
+	local name code=0
 
 	name=$(basename "$1" .sh)
 	: >"$OUT"
@@ -34,24 +35,19 @@ run_test() {
 	# TERM gets to its cleanup before KILL comes.
 	timeout --foreground -k 70 "$LIMIT" bash "$1" > >(tee "$OUT") 2> >(tee "$OUT.err" >&2) || code=$?
 	wait
-	bad=$(grep -c '^not ok ' "$OUT" || true)
-	passed=$((passed + $(grep -c '^ok ' "$OUT" || true)))
-	skipped=$((skipped + $(grep -c '^SKIP ' "$OUT" || true)))
-	failed=$((failed + bad))
+	count_lines "$OUT"
 	if [ "$code" -ne 0 ] && [ "$bad" -eq 0 ]; then
 		echo "not ok $name: ended early with exit code $code: $(tail -1 "$OUT.err")"
-		failed=$((failed + 1))
+		bad=1
 	fi
+	add_up
 }
 
 if [ "$(id -u)" -ne 0 ]; then
 	echo "SKIP e2e: not root: the tests make network namespaces and load BPF"
-	if [ "${REQUIRE_ALL:-0}" = 1 ]; then
-		echo "0 passed, 1 failed"
-		exit 1
-	fi
-	echo "0 passed, 0 failed, 1 skipped"
-	exit 0
+	skipped=1
+	conclude
+	exit
 fi
 OUT=$(mktemp /tmp/mplb-e2e.XXXXXX)
 trap 'rm -f "$OUT" "$OUT.err"' EXIT
@@ -67,10 +63,4 @@ for file in "${list[@]}"; do
 	fi
 	run_test "$file"
 done
-if [ "${REQUIRE_ALL:-0}" = 1 ]; then
-	failed=$((failed + skipped)) skipped=0
-fi
-totals="$passed passed, $failed failed"
-[ "$skipped" -eq 0 ] || totals="$totals, $skipped skipped"
-echo "$totals"
-[ "$failed" -eq 0 ]
+conclude

@@ -18,6 +18,8 @@
 # build/kernels/VERSION.log.
 set -eu
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/totals.sh
+. tests/totals.sh
 
 build=build/kernels
 parts=${PARTS:-table e2e}
@@ -41,19 +43,6 @@ meta_package() {
 	6.12) echo linux-image-6.12-amd64 ;;
 	*) return 1 ;;
 	esac
-}
-
-passed=0 failed=0 skipped=0
-
-# conclude: the totals.
-conclude() {
-	if [ "${REQUIRE_ALL:-0}" = 1 ]; then
-		failed=$((failed + skipped)) skipped=0
-	fi
-	totals="$passed passed, $failed failed"
-	[ "$skipped" -eq 0 ] || totals="$totals, $skipped skipped"
-	echo "$totals"
-	[ "$failed" -eq 0 ]
 }
 
 skip() { # REASON
@@ -245,9 +234,7 @@ count_table() { # LOG VERDICT
 }
 
 count_e2e() { # LOG
-	good=$(grep -c '^ok ' "$1" || true)
-	bad=$(grep -c '^not ok ' "$1" || true)
-	left=$(grep -c '^SKIP ' "$1" || true)
+	count_lines "$1"
 	cat "$1"
 }
 
@@ -268,7 +255,7 @@ report_part() { # PART LOG RELEASE
 		echo "Linux $3: $1: ended early with exit code $4"
 		bad=1
 	fi
-	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+	add_up
 	word=PASS
 	[ "$bad" -eq 0 ] || word=FAIL
 	echo "$word: Linux $3: $1: $good passed, $bad failed, $left skipped (${5:-?} s)"
@@ -361,6 +348,6 @@ for version in "$@"; do
 	cat "$build/$version.out"
 	read -r good bad left <"$build/$version.count" || { good=0 bad=1 left=0; }
 	rm -f "$build/$version.count" "$build/$version.out"
-	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+	add_up
 done
 conclude
