@@ -29,14 +29,14 @@ static const struct {
 	void (*examine)(struct examination *x);
 	enum doctor_when when; /* and later */
 } checks[] = {
-	{ doctor_mptcp, DOCTOR_BEFORE_RUN },	 { doctor_device, DOCTOR_BEFORE_RUN },
-	{ doctor_dedicated, DOCTOR_BEFORE_RUN }, { doctor_vips, DOCTOR_BEFORE_RUN },
-	{ doctor_arp, DOCTOR_BEFORE_RUN },	 { doctor_endpoints, DOCTOR_BEFORE_RUN },
-	{ doctor_guard, DOCTOR_BEFORE_RUN },	 { doctor_syncookies, DOCTOR_WHOLE },
-	{ doctor_routes, DOCTOR_WHOLE },	 { doctor_other_manager, DOCTOR_WHOLE },
-	{ doctor_daemon, DOCTOR_WHOLE },	 { doctor_kept, DOCTOR_WHOLE },
-	{ doctor_maps, DOCTOR_WHOLE },		 { doctor_services, DOCTOR_WHOLE },
-	{ doctor_firewall, DOCTOR_WHOLE },
+	{ doctor_btf, DOCTOR_BEFORE_RUN },	 { doctor_mptcp, DOCTOR_BEFORE_RUN },
+	{ doctor_device, DOCTOR_BEFORE_RUN },	 { doctor_dedicated, DOCTOR_BEFORE_RUN },
+	{ doctor_vips, DOCTOR_BEFORE_RUN },	 { doctor_arp, DOCTOR_BEFORE_RUN },
+	{ doctor_endpoints, DOCTOR_BEFORE_RUN }, { doctor_guard, DOCTOR_BEFORE_RUN },
+	{ doctor_syncookies, DOCTOR_WHOLE },	 { doctor_routes, DOCTOR_WHOLE },
+	{ doctor_other_manager, DOCTOR_WHOLE },	 { doctor_daemon, DOCTOR_WHOLE },
+	{ doctor_kept, DOCTOR_WHOLE },		 { doctor_maps, DOCTOR_WHOLE },
+	{ doctor_services, DOCTOR_WHOLE },	 { doctor_firewall, DOCTOR_WHOLE },
 };
 
 static const char *mend_v(struct examination *x, bool is_command, const char *fmt, va_list ap)

@@ -17,6 +17,7 @@
 	/* the kernel and our rights */					\
 	X(RIGHTS, "rights", BLOCKER)					\
 	X(PINS, "pins", BLOCKER)					\
+	X(NO_BTF, "no_btf", BLOCKER)					\
 	X(NO_MPTCP, "no_mptcp", BLOCKER)				\
 	X(MPTCP_DISABLED, "mptcp_disabled", BLOCKER)			\
 	X(OLD_KERNEL, "old_kernel", BLOCKER)				\
@@ -111,6 +112,7 @@ const char *doctor_advice(struct examination *x, const char *fmt, ...)
 /* doctor_kernel.c */
 void doctor_rights(struct examination *x);
 void doctor_pins(struct examination *x);
+void doctor_btf(struct examination *x);
 void doctor_mptcp(struct examination *x);
 void doctor_syncookies(struct examination *x);
 /* doctor_device.c */

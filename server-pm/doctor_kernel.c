@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <bpf/btf.h>
 #include <linux/capability.h>
 #include "item_sysctl.h"
 #include "lib/pin.h"
@@ -41,6 +42,21 @@ void doctor_pins(struct examination *x)
 			     "pin folder %s %s%s", x->pin_dir,
 			     err == -ENOTSUP ? "is not on a BPF file system" : "cannot be used: ",
 			     err == -ENOTSUP ? "" : strerror(-err));
+}
+
+/* The programs read sockets of the kernel's by its own description of them. */
+void doctor_btf(struct examination *x)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		doctor_found(x, DOCTOR_NO_BTF,
+			     doctor_advice(x,
+					   "boot one built with CONFIG_DEBUG_INFO_BTF=y, as "
+					   "distributions' are, with /sys/kernel/btf to be read"),
+			     "this kernel has no BTF, without which the BPF programs cannot be "
+			     "loaded");
+	btf__free(btf);
 }
 
 void doctor_mptcp(struct examination *x)

@@ -82,9 +82,11 @@ static int make_maps(struct server_state *state)
 	bpf_object__close(object);
 	if (err)
 		log_error("BPF maps in %s cannot be made: %s; %s", state->path, strerror(-err),
-			  err == -EINVAL ? "another version left its own: run its `clear`, or "
-					   "remove the folder"
-					 : "run as root (CAP_BPF, CAP_NET_ADMIN)");
+			  err == -EINVAL  ? "another version left its own: run its `clear`, or "
+					    "remove the folder"
+			  : err == -ESRCH ? "the kernel's BTF is wanted: boot one built with "
+					    "CONFIG_DEBUG_INFO_BTF=y"
+					  : "run as root (CAP_BPF, CAP_NET_ADMIN)");
 	return err;
 }
 

@@ -20,7 +20,6 @@
 #define HANDLE	     0x6d706c62 /* "mplb" */
 #define HANDLE_GUARD 0x6d706c63
 #define HANDLE_FIRST 0x6d706c64
-#define KERNEL_BTF   "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN     "/sys/kernel/security/lockdown"
 
 static const struct {
@@ -54,11 +53,9 @@ static bool is_locked_down(void)
 
 const char *server_tc_obstacle(enum server_tc which)
 {
-	if (which != SERVER_TC_FIRST_FLIGHT)
-		return NULL;
-	if (access(KERNEL_BTF, R_OK))
-		return "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
-	return is_locked_down() ? "the kernel's lockdown keeps BPF programs from reading it" : NULL;
+	return which == SERVER_TC_FIRST_FLIGHT && is_locked_down()
+		       ? "the kernel's lockdown keeps BPF programs from reading it"
+		       : NULL;
 }
 
 static struct bpf_tc_hook hook_of(const char *device, enum bpf_tc_attach_point point)

@@ -20,8 +20,8 @@ enum server_tc {
 
 #define SERVER_TC_QDISC_LEN 16
 
-/* Why this kernel cannot load the program, in words, or NULL: the first flight reads the kernel's own
- * structs, which takes its BTF, and no lockdown against that. The others are loaded everywhere. */
+/* Why this kernel cannot load the program, in words, or NULL: the first flight reads a socket of the
+ * kernel's by its address, which lockdown can forbid. The others are loaded everywhere. */
 const char *server_tc_obstacle(enum server_tc which);
 
 /* 1 where our program is on the device, 0 where not, -ENODEV, -EEXIST where another program has our

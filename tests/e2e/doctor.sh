@@ -130,6 +130,7 @@ before_run() {
 machine() {
 	planted mptcp_disabled "sysctl -w net.mptcp.enabled=0"
 	planted syncookies "sysctl -w net.ipv4.tcp_syncookies=2"
+	no_btf
 	old_kernel
 	planted device_missing "" edit='s/lan0/lan9/'
 	planted device_down "ip link set lan0 down"
@@ -162,6 +163,17 @@ machine() {
 	# Which takes the IPv6 addresses off it; server-pm puts the VIP back.
 	planted lo_down "ip link set lo down" with=dedicated_missing left=dedicated_missing
 	on server ip address add "$OWN6" dev lo nodad
+}
+
+# The kernel's BTF hidden, as if it was built without.
+no_btf() {
+	PLANTED[no_btf]=1
+	cat >"$TESTBED_DIR/btf.sh" <<-'END'
+		mount -t tmpfs none /sys/kernel/btf && exec "$@"
+	END
+	AS=(unshare -m sh "$TESTBED_DIR/btf.sh")
+	equal "no_btf: found and named" "$(findings)" no_btf
+	AS=()
 }
 
 # The sysctls of MPTCP hidden, as a kernel before 5.14 has none.
