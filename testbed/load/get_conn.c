@@ -59,8 +59,11 @@ void get_conn_stop(struct get_conn *conn, enum get_error error)
 	if (conn->bev)
 		bufferevent_free(conn->bev);
 	if (conn->check.got && !pattern_check_end(&conn->check, conn->sha256) &&
-	    error == GET_E_NONE)
+	    error == GET_E_NONE) {
 		error = GET_E_CORRUPT;
+		log_warn("the answer is not what it should be from byte %" PRIu64 " on",
+			 conn->check.wrong);
+	}
 	pattern_check_free(&conn->check);
 	conn->tick = NULL;
 	conn->bev = NULL;

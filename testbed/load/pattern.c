@@ -49,7 +49,7 @@ void pattern_fill(uint64_t seed, uint64_t offset, void *buf, size_t len)
 
 int pattern_check_begin(struct pattern_check *check)
 {
-	struct pattern_check new = { EVP_MD_CTX_new(), true };
+	struct pattern_check new = { .got = EVP_MD_CTX_new(), .equal = true };
 
 	if (!new.got || !EVP_DigestInit_ex(new.got, EVP_sha256(), NULL)) {
 		pattern_check_free(&new);
@@ -65,8 +65,15 @@ void pattern_check_add(struct pattern_check *check, uint64_t seed, uint64_t offs
 	static unsigned char want[PATTERN_CHUNK];
 
 	pattern_fill(seed, offset, want, len);
-	if (memcmp(data, want, len) != 0)
+	if (check->equal && memcmp(data, want, len) != 0) {
+		const unsigned char *got = data;
+		size_t same = 0;
+
+		while (got[same] == want[same])
+			same++;
 		check->equal = false;
+		check->wrong = offset + same;
+	}
 	EVP_DigestUpdate(check->got, data, len);
 }
 

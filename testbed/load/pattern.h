@@ -17,6 +17,7 @@ void pattern_fill(uint64_t seed, uint64_t offset, void *buf, size_t len);
 struct pattern_check {
 	EVP_MD_CTX *got; /* SHA-256 over what came, for whoever compares it with another's */
 	bool equal; /* every byte so far is the pattern's */
+	uint64_t wrong; /* where not: the first one that is not */
 };
 
 /* 0 or -ENOMEM. */

@@ -114,6 +114,10 @@ static void serve_take(struct serve_client *client)
 	if (client->done < client->bytes)
 		return;
 	ok = pattern_check_end(&client->check, hex);
+	if (!ok)
+		log_warn("an upload of %" PRIu64 " bytes with seed %" PRIu64
+			 " is not what it should be from byte %" PRIu64 " on",
+			 client->bytes, client->seed, client->check.wrong);
 	pattern_check_free(&client->check);
 	client->doing = SERVE_IDLE;
 	evbuffer_add_printf(bufferevent_get_output(client->bev), "%s %s %s\n", client->name,
