@@ -2,7 +2,7 @@
 #ifndef MPLB_BPF_SERVER_MAPS_H
 #define MPLB_BPF_SERVER_MAPS_H
 
-/* The backend's maps, pinned by server-pm under their names, shared by its three programs. */
+/* The backend's maps, pinned by server-pm under their names, shared by its programs. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "mplb/server.h"

@@ -90,14 +90,15 @@ int keeper_pass(struct keeper *k)
 	return first;
 }
 
-/* An item whose value changes is taken back and set anew, so that `before` stays right. (The
- * decapsulation's value is its mode; the kernel has no change of mode without a gap either.) Of the
- * MSS and the first flight the value is a setting that the program reads: it stays where it is. */
+/* True where the value is one that a program reads, and not how it is attached. */
 static bool is_setting(const struct mplb_server_item *item)
 {
 	return item->kind == MPLB_SERVER_MSS || item->kind == MPLB_SERVER_FIRST_FLIGHT;
 }
 
+/* An item whose value changes is taken back and set anew, so that `before` stays right, unless the
+ * value is a setting. (The decapsulation's is its mode; the kernel has no change of mode without a
+ * gap either.) */
 static bool is_planned(const struct mplb_server_item *item, const struct mplb_server_item *plan,
 		       size_t n)
 {
