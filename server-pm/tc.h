@@ -7,9 +7,9 @@
 
 /*
  * The tc programs on a device: sending on to a fallback (ingress), the MSS that VIPs announce
- * (egress), the guard of the dedicated addresses (ingress), and the first flight of answers from VIPs
- * (ingress). All are filters of the device's
- * clsact qdisc, of a priority and handles of ours, beside which others may have theirs.
+ * (egress), the guard of the dedicated addresses (ingress), and the first flight of answers from
+ * VIPs (ingress). All are filters of the device's clsact qdisc, of a priority and handles of ours,
+ * beside which others may have theirs.
  */
 enum server_tc {
 	SERVER_TC_PASS_ON,
@@ -20,8 +20,8 @@ enum server_tc {
 
 #define SERVER_TC_QDISC_LEN 16
 
-/* Why this kernel cannot load the program, in words, or NULL: the first flight reads a socket of the
- * kernel's by its address, which lockdown can forbid. The others are loaded everywhere. */
+/* Why this kernel cannot load the program, in words, or NULL: the first flight reads a socket of
+ * the kernel's by its address, which lockdown can forbid. The others are loaded everywhere. */
 const char *server_tc_obstacle(enum server_tc which);
 
 /* 1 where our program is on the device, 0 where not, -ENODEV, -EEXIST where another program has our
