@@ -46,17 +46,16 @@ struct third_ack {
 	struct bpf_sock_tuple tuple;
 	__u32 tuple_len;
 	__u32 tcp_off; /* in the frame */
-	__u32 options; /* bytes */
 	__be16 window;
 };
 
-/* Can it be one, by all but its options? */
-static __always_inline int may_be_third_ack(const struct tcphdr *tcp, struct third_ack *a)
+/* Can it be one, by its header? */
+static __always_inline int may_be_third_ack(const struct tcphdr *tcp, const void *end,
+					    struct third_ack *a)
 {
-	if (!tcp || !tcp->ack || tcp->syn || tcp->rst ||
-	    tcp->doff * 4 < TCP_LEN + MPTCP_CAPABLE_ACK_LEN)
+	if (!tcp || !tcp->ack || tcp->syn || tcp->rst || tcp->doff < TCP_LEN / 4 ||
+	    !mptcp_is_keys((const __u8 *)(tcp + 1), tcp->doff * 4 - TCP_LEN, end))
 		return 0;
-	a->options = tcp->doff * 4 - TCP_LEN;
 	a->window = tcp->window;
 	return 1;
 }
@@ -66,7 +65,7 @@ static __always_inline int third_ack_ipv4(const void *data, const void *end, str
 	const struct tcphdr *tcp = segment_ipv4(data, end, &a->tcp_off);
 	const struct iphdr *ip = data + ETH_LEN;
 
-	if (!may_be_third_ack(tcp, a))
+	if (!may_be_third_ack(tcp, end, a))
 		return 0;
 	a->dst.family = MPLB_FAMILY_4;
 	a->dst.addr.word[0] = ip->daddr;
@@ -83,7 +82,7 @@ static __always_inline int third_ack_ipv6(const void *data, const void *end, str
 	const struct tcphdr *tcp = segment_ipv6(data, end, &a->tcp_off);
 	const struct ipv6hdr *ip6 = data + ETH_LEN;
 
-	if (!may_be_third_ack(tcp, a))
+	if (!may_be_third_ack(tcp, end, a))
 		return 0;
 	a->dst.family = MPLB_FAMILY_6;
 	__builtin_memcpy(&a->dst.addr, &ip6->daddr, sizeof(a->dst.addr));
@@ -93,20 +92,6 @@ static __always_inline int third_ack_ipv6(const void *data, const void *end, str
 	a->tuple.ipv6.dport = tcp->dest;
 	a->tuple_len = sizeof(a->tuple.ipv6);
 	return 1;
-}
-
-/* 1 where both keys of an MPTCP connection are among the options, len bytes at off. A global
- * function, so that the verifier follows the walk by itself. */
-__noinline int third_ack_has_keys(struct __sk_buff *skb, __u32 off, __u32 len)
-{
-	const void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-
-	if (off > SEGMENT_L4_MAX + TCP_LEN || len > MPTCP_OPTIONS_MAX)
-		return 0;
-	barrier_var(off);
-	if (mptcp_is_dss(data + off, len, end))
-		return 0;
-	return mptcp_find(data + off, len, end, MPTCP_SUB_MP_CAPABLE, MPTCP_KEYS_LENS) >= 0;
 }
 
 /* True for a segment with both keys to a VIP. */
@@ -120,8 +105,7 @@ static __always_inline int find_third_ack(struct __sk_buff *skb, struct third_ac
 	} else if (skb->protocol != bpf_htons(ETH_P_IPV6) || !third_ack_ipv6(data, end, a)) {
 		return 0;
 	}
-	return third_ack_has_keys(skb, a->tcp_off + TCP_LEN, a->options) &&
-	       bpf_map_lookup_elem(&server_vips, &a->dst);
+	return bpf_map_lookup_elem(&server_vips, &a->dst) != NULL;
 }
 
 /*

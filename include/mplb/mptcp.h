@@ -157,4 +157,17 @@ static inline __attribute__((always_inline)) int mptcp_is_dss(const __u8 *opt, _
 	return opt[0] == MPTCP_KIND && opt[2] >> 4 == MPTCP_SUB_DSS;
 }
 
+/* Do these options begin as those of a third ACK do, or of the data in its place: with MP_CAPABLE
+ * and both keys, or with NOP, NOP, timestamps and that? Keys behind other options are not seen. */
+static inline __attribute__((always_inline)) int mptcp_is_keys(const __u8 *opt, __u32 len,
+							       const void *limit)
+{
+	if (len < MPTCP_CAPABLE_ACK_LEN || (const void *)(opt + MPTCP_CAPABLE_ACK_LEN) > limit)
+		return 0;
+	if (opt[0] == 1 && opt[1] == 1 && opt[2] == 8 && opt[3] == 10)
+		opt += 12;
+	return opt[0] == MPTCP_KIND && opt[1] < 32 && MPTCP_KEYS_LENS >> opt[1] & 1 &&
+	       opt[2] >> 4 == MPTCP_SUB_MP_CAPABLE;
+}
+
 #endif

@@ -28,8 +28,8 @@ struct server_rig {
 	struct server_bpf *skel;
 };
 
-/* Loads the programs, with the balancers and VIPs above. */
-void server_rig_open(struct server_rig *rig);
+/* Loads the programs of these names (other may be NULL), with the balancers and VIPs above. */
+void server_rig_open(struct server_rig *rig, const char *program, const char *other);
 void server_rig_close(struct server_rig *rig);
 
 /* What server-pm would tell them. */

@@ -65,7 +65,7 @@ static void open_net(void)
 
 static void set_up(void)
 {
-	server_rig_open(&rig);
+	server_rig_open(&rig, "mplb_first_flight", NULL);
 	server_rig_segments(&rig, SEGMENTS);
 	cr_assert(!netns_enter() && !netns_veth("in", "net", mac_here));
 	cr_assert(!netns_addr("in", BACKEND4, 24) && !netns_addr("in", BACKEND6, 64) &&

@@ -129,7 +129,7 @@ static void set_up(void)
 	static const char *const addresses[] = { VIP4, VIP6, CLIENT_4, CLIENT_6, OWN4, OWN6, NULL };
 	struct ip prefix = server_rig_ip(PREFIX);
 
-	server_rig_open(&rig);
+	server_rig_open(&rig, "mplb_guard", NULL);
 	server_rig_netns(addresses);
 	memcpy(settings.prefix, &prefix.addr, sizeof(settings.prefix));
 	put_settings();

@@ -147,7 +147,7 @@ static struct server_rig rig;
 
 static void set_up(void)
 {
-	server_rig_open(&rig);
+	server_rig_open(&rig, "mplb_server", NULL);
 }
 
 static void tear_down(void)

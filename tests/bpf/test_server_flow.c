@@ -33,7 +33,7 @@ static void set_up(void)
 {
 	static const char *const addresses[] = { VIP4, VIP6, CLIENT_4, CLIENT_6, NULL };
 
-	server_rig_open(&rig);
+	server_rig_open(&rig, "mplb_server", NULL);
 	server_rig_netns(addresses);
 	cr_assert(!sysctl_write("net.ipv4.tcp_syncookies", "1"));
 }

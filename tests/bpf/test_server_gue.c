@@ -18,7 +18,7 @@ static struct server_rig rig;
 
 static void set_up(void)
 {
-	server_rig_open(&rig);
+	server_rig_open(&rig, "mplb_server", "mplb_pass_on");
 }
 
 static void tear_down(void)

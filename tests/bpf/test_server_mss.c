@@ -22,7 +22,7 @@ static struct server_rig rig;
 
 static void set_up(void)
 {
-	server_rig_open(&rig);
+	server_rig_open(&rig, "mplb_mss", NULL);
 	server_rig_settings(&rig, OVERHEAD6, MTU);
 }
 
