@@ -24,8 +24,8 @@ def verdicts: (map(select(.paper)) | length > 0) as $paper |
 
 def anchor: .name | gsub("[^a-zA-Z0-9]"; "-");
 
-# All rows as they were measured: columns are the scalars that any of them has.
-def raw: .rows | map(. as $r | [paths(scalars)] | map({key: (map(tostring) | join(".")), value: (. as $p | $r | getpath($p))})
+# All rows as they were measured: columns are the scalars that any of them has. Series are in the plots.
+def raw: .rows | map(walk(if type == "object" then with_entries(select(.value | type != "array")) else . end)) | map(. as $r | [paths(scalars)] | map({key: (map(tostring) | join(".")), value: (. as $p | $r | getpath($p))})
 	| from_entries) | . as $flat | (map(keys_unsorted) | add // [] | reduce .[] as $k ([]; if index([$k]) then . else . + [$k] end))
 	as $head | {head: $head, body: ($flat | map(. as $r | $head | map($r[.])))};
 
