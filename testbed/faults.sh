@@ -13,6 +13,8 @@
 #	whole  nothing: none breaks, none waits longer than $STALL for an answer
 #	wait   none breaks, but some may wait
 #	own    the victim's may break, and new ones may fail until the victim is found out; others: whole
+#	gone   as own; but others may wait that long, too: those whose slots are the victim's now, and which it
+#	       passes on (second chance)
 
 declare -gA FAULT_ABOUT=() FAULT_TCP=() FAULT_MPTCP=()
 FAULTS=()
@@ -114,7 +116,7 @@ traffic_down() {
 
 # ---- faults ------------------------------------------------------------------------------------
 
-fault backend_killed own own "a server loses its power and comes back"
+fault backend_killed gone own "a server loses its power and comes back"
 fault_backend_killed() {
 	ip -n "$(netns switch)" link set "$VICTIM" down
 	sleep 4
@@ -347,7 +349,8 @@ troubles() {
 			and ($changes | index($f.fault)) != null) as $between
 		| {proto: $h.proto, at: $t, what: .what, server: .server, established, fault: $f.fault, between: $between,
 		allowed: ($between or ($f[$h.proto] as $may |
-			if $may == "own" then (.server == $f.victim or (.established | not))
+			if $may == "own" or $may == "gone" then
+				(.server == $f.victim or (.established | not) or ($may == "gone" and .what == "stall"))
 			elif $may == "wait" then .what == "stall"
 			else false end))}'
 }

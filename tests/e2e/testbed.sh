@@ -71,6 +71,7 @@ made_up() {
 		{"fault": "route_flips", "victim": "b2", "tcp": "whole", "mptcp": "whole", "began": 1020, "ended": 1030}
 		{"fault": "link_flaps", "victim": "b2", "tcp": "wait", "mptcp": "whole", "began": 1030, "ended": 1040}
 		{"fault": "drained", "victim": "b2", "tcp": "whole", "mptcp": "whole", "began": 1040, "ended": 1050}
+		{"fault": "backend_killed", "victim": "b2", "tcp": "gone", "mptcp": "own", "began": 1050, "ended": 1060}
 	END
 	: >"$TESTBED_DIR/complaints"
 	cat >"$TESTBED_DIR/hold-tcp.out" <<-END
@@ -79,19 +80,23 @@ made_up() {
 		{"at": 12, "what": "refused", "server": null, "established": false},
 		{"at": 13, "opened": 1, "what": "reset", "server": "b2", "established": true},
 		{"at": 31, "opened": 1, "what": "stall", "server": "b3", "established": true},
-		{"at": 41, "opened": 15, "what": "reset", "server": "b3", "established": true}]}
+		{"at": 41, "opened": 15, "what": "reset", "server": "b3", "established": true},
+		{"at": 51, "opened": 1, "what": "stall", "server": "b3", "established": true},
+		{"at": 52, "opened": 1, "what": "reset", "server": "b2", "established": true}]}
 	END
 	cat >"$TESTBED_DIR/hold-mptcp.out" <<-END
 		{"proto": "mptcp", "began_unix_ms": 1000000, "events": [
 		{"at": 21, "opened": 1, "what": "stall", "server": "b2", "established": true},
 		{"at": 32, "opened": 1, "what": "stall", "server": "b3", "established": true},
-		{"at": 41, "opened": 1, "what": "reset", "server": "b3", "established": true}]}
+		{"at": 41, "opened": 1, "what": "reset", "server": "b3", "established": true},
+		{"at": 51, "opened": 1, "what": "stall", "server": "b3", "established": true}]}
 	END
 	troubles >"$TESTBED_DIR/troubles"
 	judge service_killed
 	judge route_flips
 	judge link_flaps
 	judge drained
+	judge backend_killed
 	# shellcheck disable=SC2031 # this is the subshell
 	jq -c '[.[] | [.what, .holds]]' <<<"$VERDICTS" >"$TESTBED_DIR/judged"
 }
@@ -99,7 +104,7 @@ made_up() {
 in_scenario made_up >/dev/null
 equal "verdicts: another server's connections must live, and nothing may wait where it must not" \
 	"$(cat "$TESTBED_DIR/judged")" \
-	'[["service_killed, TCP",false],["service_killed, MPTCP",true],["route_flips, TCP",true],["route_flips, MPTCP",false],["link_flaps, TCP",true],["link_flaps, MPTCP",false],["drained, TCP",true],["drained, MPTCP",false]]'
+	'[["service_killed, TCP",false],["service_killed, MPTCP",true],["route_flips, TCP",true],["route_flips, MPTCP",false],["link_flaps, TCP",true],["link_flaps, MPTCP",false],["drained, TCP",true],["drained, MPTCP",false],["backend_killed, TCP",true],["backend_killed, MPTCP",false]]'
 
 # Goes wrong where overload comes before clock_steps.
 shrinks() {
