@@ -345,6 +345,23 @@ Test(server_plan, the_second_chance_comes_before_the_decapsulation)
 	cr_expect_not(has_leaks());
 }
 
+/* Of this config, the item of that kind on eth0 has this value; NULL: there is none. */
+static void expect_planned(const char *text, enum mplb_server_kind kind, const char *value)
+{
+	struct server_config *c = load_good(text);
+	const struct mplb_server_item *item;
+	struct mplb_server_item *plan;
+	int n = item_plan(c, &plan);
+
+	cr_assert_gt(n, 0);
+	item = planned(plan, n, kind, "eth0");
+	cr_expect_eq(!item, !value, "%s", text);
+	if (item && value)
+		cr_expect_str_eq(item->value, value);
+	free(plan);
+	server_config_free(c);
+}
+
 Test(server_plan, the_mss_follows_the_mtu_that_is_given)
 {
 	static const struct {
@@ -352,25 +369,13 @@ Test(server_plan, the_mss_follows_the_mtu_that_is_given)
 	} cases[] = { { "0", NULL }, { "576", "by MTU 576" }, { "65535", "by MTU 65535" } };
 
 	for (size_t i = 0; i < CASES(cases); i++) {
-		const struct mplb_server_item *item;
-		struct mplb_server_item *plan;
-		struct server_config *c;
 		char text[256];
-		int n;
 
 		snprintf(text, sizeof(text),
 			 "vips: [198.51.100.1]\ndecapsulate: {device: eth0, mtu: %s}\n"
 			 "balancers: [10.0.0.2]\n",
 			 cases[i].mtu);
-		c = load_good(text);
-		n = item_plan(c, &plan);
-		cr_assert_gt(n, 0);
-		item = planned(plan, n, MPLB_SERVER_MSS, "eth0");
-		cr_expect_eq(!item, !cases[i].value, "mtu: %s", cases[i].mtu);
-		if (item && cases[i].value)
-			cr_expect_str_eq(item->value, cases[i].value);
-		free(plan);
-		server_config_free(c);
+		expect_planned(text, MPLB_SERVER_MSS, cases[i].value);
 	}
 	cr_expect_not(has_leaks());
 }
@@ -386,25 +391,13 @@ Test(server_plan, the_first_flight_is_limited_where_clients_may_leave)
 		      { ", first_flight: 30", "", "of 30 segments" } };
 
 	for (size_t i = 0; i < CASES(cases); i++) {
-		const struct mplb_server_item *item;
-		struct mplb_server_item *plan;
-		struct server_config *c;
 		char text[256];
-		int n;
 
 		snprintf(text, sizeof(text),
 			 "vips: [198.51.100.1]\ndecapsulate: {device: eth0%s}\n"
 			 "balancers: [10.0.0.2]\n%s",
 			 cases[i].key, cases[i].dedicated);
-		c = load_good(text);
-		n = item_plan(c, &plan);
-		cr_assert_gt(n, 0);
-		item = planned(plan, n, MPLB_SERVER_FIRST_FLIGHT, "eth0");
-		cr_expect_eq(!item, !cases[i].value, "%s", text);
-		if (item && cases[i].value)
-			cr_expect_str_eq(item->value, cases[i].value);
-		free(plan);
-		server_config_free(c);
+		expect_planned(text, MPLB_SERVER_FIRST_FLIGHT, cases[i].value);
 	}
 	cr_expect_not(has_leaks());
 }
