@@ -164,10 +164,12 @@ static inline __attribute__((always_inline)) int mptcp_is_keys(const __u8 *opt, 
 {
 	if (len < MPTCP_CAPABLE_ACK_LEN || (const void *)(opt + MPTCP_CAPABLE_ACK_LEN) > limit)
 		return 0;
-	if (opt[0] == 1 && opt[1] == 1 && opt[2] == 8 && opt[3] == 10)
+	if (opt[0] == 1 && opt[1] == 1 && opt[2] == 8 && opt[3] == 10) {
 		opt += 12;
-	return opt[0] == MPTCP_KIND && opt[1] < 32 && MPTCP_KEYS_LENS >> opt[1] & 1 &&
-	       opt[2] >> 4 == MPTCP_SUB_MP_CAPABLE;
+		len -= 12;
+	}
+	return opt[0] == MPTCP_KIND && opt[1] < 32 && opt[1] <= len &&
+	       MPTCP_KEYS_LENS >> opt[1] & 1 && opt[2] >> 4 == MPTCP_SUB_MP_CAPABLE;
 }
 
 #endif

@@ -184,6 +184,33 @@ static bool is_dss(const uint8_t *opt, uint32_t len)
 	return mptcp_is_dss(at, len, room_end);
 }
 
+static bool is_keys(const uint8_t *opt, uint32_t len)
+{
+	uint8_t *at = room_end - len;
+
+	memcpy(at, opt, len);
+	return mptcp_is_keys(at, len, room_end);
+}
+
+Test(mptcp, keys)
+{
+	static const uint8_t dss[20] = { 30, 20, 0x20 },
+			     stamped_dss[32] = { 1, 1, 8, 10, [12] = 30, 20, 0x20 };
+	uint8_t plain[40] = { 30, 20, 0x01 }, stamped[40] = { 1, 1, 8, 10, [12] = 30, 20, 0x01 };
+
+	cr_expect(!is_keys(dss, 20) && !is_keys(stamped_dss, 32));
+	for (uint8_t size = 0; size < 64; size++) {
+		bool keys = size == 20 || size == 22 || size == 24;
+
+		plain[1] = stamped[13] = size;
+		for (uint32_t len = 0; len <= 40; len++) {
+			cr_expect_eq(is_keys(plain, len), keys && len >= size, "%u, %u", size, len);
+			cr_expect_eq(is_keys(stamped, len), keys && len >= 12u + size, "%u, %u",
+				     size, len);
+		}
+	}
+}
+
 Test(mptcp, dss)
 {
 	static const uint8_t dss[20] = { 30, 20, 0x20 }, keys[20] = { 30, 20, 0x01 };
