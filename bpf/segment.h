@@ -8,8 +8,6 @@
  */
 #include "bpf/packet.h"
 
-#define SEGMENT_L4_MAX (ETH_LEN + 60) /* IPv4 with all the options there can be */
-
 /* The header of the segment in an IPv4 packet, and where it begins in *off; NULL: there is none, or
  * not in the part of the frame that ends at end. */
 static __always_inline const struct tcphdr *segment_ipv4(const void *data, const void *end,
