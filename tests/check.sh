@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/totals.sh
 . tests/totals.sh
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+wrong=$(mktemp) # what failed and what was skipped, said once more at the end
+trap 'rm -f "$log" "$wrong"' EXIT
 
 if [ "$(id -u)" -ne 0 ]; then
 	echo "check: error: not root. As root this would run the unit tests, the data plane through" \
@@ -20,6 +21,15 @@ if [ "$(id -u)" -ne 0 ]; then
 		"Run: sudo make check (make build/test-unit && build/test-unit needs no root)" >&2
 	exit 1
 fi
+
+# Lines of Criterion and of the runners that say so.
+WRONG='^(\[(----|FAIL|SKIP)\]|not ok |SKIP |FAIL: |error: )'
+
+# complain WHAT: of a stage that does not even say what failed.
+complain() {
+	echo "check: $*" | tee -a "$wrong"
+	failed=$((failed + 1))
+}
 
 say() {
 	printf '\n== %s ==\n' "$*"
@@ -31,8 +41,7 @@ count_criterion() { # EXIT_CODE
 	local line
 	line=$(grep -a 'Synthesis: Tested:' "$log" | tail -n 1)
 	if [ -z "$line" ]; then
-		echo "check: no summary: the test program did not finish (exit $1)"
-		failed=$((failed + 1))
+		complain "no summary: the test program did not finish (exit $1)"
 		return
 	fi
 	# shellcheck disable=SC2046 # the numbers are to be split
@@ -42,8 +51,7 @@ count_criterion() { # EXIT_CODE
 	skipped=$((skipped + $2 - $3 - $4 - $5))
 	# A leak or an error outside of a test shows in the exit code alone.
 	if [ "$1" -ne 0 ] && [ $(($4 + $5)) -eq 0 ]; then
-		echo "check: every test passed, but the program exited with $1"
-		failed=$((failed + 1))
+		complain "every test passed, but the program exited with $1"
 	fi
 }
 
@@ -68,8 +76,7 @@ runner() { # SCRIPT
 	# shellcheck disable=SC2046 # the numbers are to be split
 	set -- $(tr -c '0-9' ' ' <<<"$line")
 	if [ $# -lt 2 ] || { [ "$rc" -ne 0 ] && [ "$2" -eq 0 ]; }; then
-		echo "check: $script did not finish (exit $rc)"
-		failed=$((failed + 1))
+		complain "$script did not finish (exit $rc)"
 	fi
 	passed=$((passed + ${1:-0}))
 	failed=$((failed + ${2:-0}))
@@ -94,12 +101,18 @@ stages=("$@")
 for stage in "${stages[@]}"; do
 	begin=$SECONDS
 	say "$stage"
+	: >"$log"
 	"stage_$stage"
+	grep -aE "$WRONG" "$log" | sed "s/^/$stage: /" >>"$wrong"
 	echo "check: $stage took $((SECONDS - begin)) s"
 done
 
 if [ "${REQUIRE_ALL:-0}" = 1 ] && [ "$skipped" -gt 0 ]; then
 	echo "check: REQUIRE_ALL=1: $skipped skipped count as failed"
+fi
+if [ -s "$wrong" ]; then
+	say "failed or skipped"
+	cat "$wrong"
 fi
 echo
 conclude

@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 
 #include "bpf/lb.skel.h"
+#include "kept.h"
 #include "loader/pooltable.h"
 #include "loader/viptable.h"
 #include "mplb/hash.h"
@@ -67,8 +68,9 @@ void rig_open(struct rig *rig)
 	rig->skel = lb_bpf__open();
 	cr_assert_not_null(rig->skel, "cannot open bpf/lb.bpf.c: %s", strerror(errno));
 	bpf_program__set_autoload(rig->skel->progs.mplb_probe, true);
-	cr_assert_eq(lb_bpf__load(rig->skel), 0, "cannot load bpf/lb.bpf.c: %s", strerror(errno));
-	rig->prog = bpf_program__fd(rig->skel->progs.mplb_lb);
+	rig->kept = kept_load("lb", rig->skel->obj);
+	rig->prog = kept_program(rig->kept, "mplb_lb");
+	rig->probe = kept_program(rig->kept, "mplb_probe");
 	dp->vips = bpf_map__fd(rig->skel->maps.mplb_vips);
 	dp->tables = bpf_map__fd(rig->skel->maps.mplb_tables);
 	dp->vip_stats = bpf_map__fd(rig->skel->maps.mplb_vip_stats);
@@ -89,6 +91,9 @@ void rig_close(struct rig *rig)
 	munmap(rig->dp.subflows, MPLB_SUBFLOW_BUCKETS * sizeof(*rig->dp.subflows));
 	free(rig->table);
 	lb_bpf__destroy(rig->skel);
+	close(rig->prog);
+	close(rig->probe);
+	close(rig->kept);
 }
 
 /* VIPs */

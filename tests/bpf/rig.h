@@ -3,8 +3,8 @@
 #define MPLB_TEST_RIG_H
 
 /*
- * The balancer's program, loaded but on no NIC and not pinned, with maps filled by the loader's own
- * functions. What goes wrong in here ends the test that called.
+ * The balancer's programs, loaded but on no NIC, with maps filled by the loader's own functions.
+ * What goes wrong in here ends the test that called.
  */
 #include "loader/datapath.h"
 #include "loader/maglev.h"
@@ -38,8 +38,8 @@ struct rig_backend {
 struct lb_bpf;
 
 struct rig {
-	struct lb_bpf *skel;
-	int prog;
+	struct lb_bpf *skel; /* for its maps */
+	int kept, prog, probe; /* file descriptors: kept.h, mplb_lb, mplb_probe */
 	struct datapath dp;
 	struct mplb_vip_slot *table; /* of the VIPs added, not in force until rig_commit() */
 	struct rig_vip vips[MPLB_MAX_VIPS];
@@ -49,7 +49,7 @@ struct rig {
 	uint32_t n_pools;
 };
 
-/* Loads the program. Skips the test where that needs rights that we do not have. */
+/* The programs, and empty maps. Skips the test where that needs rights that we do not have. */
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
 

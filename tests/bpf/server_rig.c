@@ -3,9 +3,14 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -172,6 +177,35 @@ void server_rig_netns(const char *const *addresses)
 	for (; *addresses; addresses++)
 		cr_assert(!netns_addr("lo", *addresses, strchr(*addresses, ':') ? 128 : 32), "%s",
 			  *addresses);
+}
+
+int server_rig_wire(const char *dev)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+
+	at.sll_ifindex = (int)if_nametoindex(dev);
+	cr_assert(fd >= 0 && !bind(fd, (void *)&at, sizeof(at)), "%s: %s", dev, strerror(errno));
+	return fd;
+}
+
+bool server_rig_next(int wire, uint8_t proto, int ms, struct frame *out)
+{
+	struct sockaddr_ll from = { 0 };
+	socklen_t len = sizeof(from);
+	struct pollfd p = { .fd = wire, .events = POLLIN };
+
+	while (poll(&p, 1, ms) == 1) {
+		ssize_t n = recvfrom(wire, out->at, sizeof(out->at), 0, (void *)&from, &len);
+		bool six = out->at[12] == 0x86;
+
+		cr_assert_gt(n, 0);
+		out->len = (size_t)n;
+		if (from.sll_pkttype != PACKET_OUTGOING &&
+		    out->at[ETH_HEAD + (six ? 6 : 9)] == proto)
+			return true;
+	}
+	return false;
 }
 
 socklen_t server_rig_sockaddr(const char *text, uint16_t port, struct sockaddr_storage *out)

@@ -59,6 +59,11 @@ struct ip server_rig_ip(const char *text);
 /* A network namespace of the test's own, lo up, with these addresses on it (up to NULL). */
 void server_rig_netns(const char *const *addresses);
 
+/* A packet socket on a device: the far end of the wire to another. */
+int server_rig_wire(const char *dev);
+/* The next frame of this protocol that comes to it. False where none comes in time. */
+bool server_rig_next(int wire, uint8_t proto, int ms, struct frame *out);
+
 /* An address and port for a socket; its length. */
 socklen_t server_rig_sockaddr(const char *text, uint16_t port, struct sockaddr_storage *out);
 

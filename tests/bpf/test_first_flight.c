@@ -12,10 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
-#include <net/if.h>
 #include "netns.h"
 #include "rig.h"
 #include "server_rig.h"
@@ -29,6 +26,7 @@
 #define FLIGHT	  (SEGMENTS * (MSS - OPTIONS))
 #define WINDOW_AT 14 /* in a TCP header */
 #define SUM_AT	  16
+#define TIMEOUT	  5000 /* ms */
 
 #define OPT_SCALE(s) 3, 3, (s)
 #define KEYS	     0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
@@ -54,15 +52,6 @@ static void listen_at(const char *address, uint16_t port, int proto, int *fd)
 		  strerror(errno));
 }
 
-static void open_net(void)
-{
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-
-	at.sll_ifindex = (int)if_nametoindex("net");
-	net = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	cr_assert(net >= 0 && !bind(net, (void *)&at, sizeof(at)), "%s", strerror(errno));
-}
-
 static void set_up(void)
 {
 	server_rig_open(&rig, "mplb_first_flight", NULL);
@@ -75,7 +64,7 @@ static void set_up(void)
 		  !netns_neighbour("in", "fd00::1", mac_router));
 	cr_assert(!netns_route("0.0.0.0", 0, "10.0.0.1", 1, 0) &&
 		  !netns_route("::", 0, "fd00::1", 1, 0));
-	open_net();
+	net = server_rig_wire("net");
 	listen_at(VIP4, PORT, IPPROTO_MPTCP, &listeners[0]);
 	listen_at(VIP6, PORT, IPPROTO_MPTCP, &listeners[1]);
 	listen_at(VIP4, PLAIN, IPPROTO_TCP, &listeners[2]);
@@ -106,6 +95,18 @@ static struct packet segment(const char *dst, uint8_t flags)
 	};
 }
 
+/* Waits for the kernel's answer to a SYN from this port: its request socket is there, then. */
+static void answered(const char *dst, uint16_t port)
+{
+	size_t to = ETH_HEAD + (strchr(dst, ':') ? 40 : 20) + 2;
+	struct frame answer;
+
+	do
+		cr_assert(server_rig_next(net, IPPROTO_TCP, TIMEOUT, &answer),
+			  "%s does not answer a SYN", dst);
+	while ((answer.at[to] << 8 | answer.at[to + 1]) != port);
+}
+
 /* Has the kernel make a request socket, by a SYN with these options. Returns the third ACK. */
 static struct packet ask(const char *dst, uint32_t dport, struct bytes options)
 {
@@ -116,6 +117,7 @@ static struct packet ask(const char *dst, uint32_t dport, struct bytes options)
 	p.options = options;
 	packet_build(&p, &syn);
 	cr_assert_eq(send(net, syn.at, syn.len, 0), (ssize_t)syn.len, "%s", strerror(errno));
+	answered(dst, p.sport);
 	p.flags = FLAG_ACK;
 	p.options = keys;
 	return p;

@@ -10,7 +10,6 @@
 
 #include <bpf/bpf.h>
 
-#include "bpf/lb.skel.h"
 #include "mplb/hash.h"
 #include "rig.h"
 
@@ -30,8 +29,7 @@ static int run(const struct frame *in, __u32 mark, struct frame *out, struct __s
 		    .ctx_size_out = sizeof(*ctx));
 
 	*ctx = (struct __sk_buff){ .mark = mark };
-	cr_assert(!bpf_prog_test_run_opts(bpf_program__fd(rig.skel->progs.mplb_probe), &opts), "%s",
-		  strerror(errno));
+	cr_assert(!bpf_prog_test_run_opts(rig.probe, &opts), "%s", strerror(errno));
 	out->len = opts.data_size_out;
 	return (int)opts.retval;
 }

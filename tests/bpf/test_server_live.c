@@ -8,16 +8,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include "netns.h"
 #include "rig.h"
 #include "server-pm/decap.h"
@@ -43,15 +39,6 @@ static void private_bpffs(void)
 	cr_assert(!unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
 			  !mount("bpf", BPFFS, "bpf", 0, NULL),
 		  "a private %s: %s", BPFFS, strerror(errno));
-}
-
-static void open_net(void)
-{
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-
-	at.sll_ifindex = (int)if_nametoindex("net");
-	net = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	cr_assert(net >= 0 && !bind(net, (void *)&at, sizeof(at)), "%s", strerror(errno));
 }
 
 static void lay_out(void)
@@ -91,7 +78,7 @@ static void set_up(void)
 		rig_skip("not root: BPF programs cannot be loaded");
 	private_bpffs();
 	lay_out();
-	open_net();
+	net = server_rig_wire("net");
 	cr_assert(!nl_open(NETLINK_ROUTE, 0, &route));
 	cr_assert(!server_state_open(BPFFS "/mplb", true, &state));
 	cr_assert(!server_decap_fill(state, &config));
@@ -157,22 +144,7 @@ static void send_frame(const struct frame *f)
  * where none comes in time. */
 static bool next_frame(bool gue, int ms, struct frame *out)
 {
-	struct sockaddr_ll from = { 0 };
-	socklen_t len = sizeof(from);
-	struct pollfd p = { .fd = net, .events = POLLIN };
-
-	while (poll(&p, 1, ms) == 1) {
-		ssize_t n = recvfrom(net, out->at, sizeof(out->at), 0, (void *)&from, &len);
-		bool six = out->at[12] == 0x86;
-		uint8_t proto = out->at[ETH_HEAD + (six ? 6 : 9)];
-
-		cr_assert_gt(n, 0);
-		out->len = (size_t)n;
-		if (from.sll_pkttype != PACKET_OUTGOING &&
-		    proto == (gue ? IPPROTO_UDP : IPPROTO_TCP))
-			return true;
-	}
-	return false;
+	return server_rig_next(net, gue ? IPPROTO_UDP : IPPROTO_TCP, ms, out);
 }
 
 Test(server_live, what_is_not_ours_leaves_for_the_fallback)

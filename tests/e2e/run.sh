@@ -27,7 +27,7 @@ tests() {
 
 # run_test FILE: shows its output, adds up its lines.
 run_test() {
-	local name code=0
+	local name code=0 began=$SECONDS
 
 	name=$(basename "$1" .sh)
 	: >"$OUT"
@@ -40,6 +40,7 @@ run_test() {
 		echo "not ok $name: ended early with exit code $code: $(tail -1 "$OUT.err")"
 		bad=1
 	fi
+	echo "e2e: $name took $((SECONDS - began)) s"
 	add_up
 }
 
