@@ -5,8 +5,9 @@
 /*
  * BPF programs that are loaded once for many tests: verifying them takes longer than most tests, in
  * an emulated machine by far. Each test is a process of its own; programs and maps are pinned from
- * one to the next, and every map is emptied before a test gets it. Tests that run side by side get
- * different copies.
+ * one to the next, and every map is emptied before a test gets it; but maps of maps, where the
+ * kernel waits for a grace period with each entry, are left to those who use them. Tests that run
+ * side by side get different copies.
  */
 #include <bpf/libbpf.h>
 

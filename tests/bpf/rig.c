@@ -57,6 +57,15 @@ static int print_warnings(enum libbpf_print_level level, const char *fmt, va_lis
 	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, args) : 0;
 }
 
+/* No VIP table is in force: the last test's goes. */
+static void forget_vips(int vips)
+{
+	__u32 zero = 0;
+
+	cr_assert(!bpf_map_delete_elem(vips, &zero) || errno == ENOENT, "the VIP table: %s",
+		  strerror(errno));
+}
+
 void rig_open(struct rig *rig)
 {
 	struct datapath *dp = &rig->dp;
@@ -82,6 +91,7 @@ void rig_open(struct rig *rig)
 	dp->subflows = map_memory(rig->skel->maps.mplb_subflows, sizeof(*dp->subflows));
 	rig->table = viptable_new();
 	cr_assert_not_null(rig->table);
+	forget_vips(dp->vips);
 }
 
 void rig_close(struct rig *rig)
@@ -159,6 +169,12 @@ void rig_commit(struct rig *rig)
 	int err;
 
 	commit_pools(rig);
+	for (uint32_t i = 0; i < rig->n_vips; i++) {
+		uint32_t table = rig->vips[i].table;
+
+		cr_assert(table >= RIG_NO_POOL || rig->pool_set[table],
+			  "pool %u is not set: the test might see another test's", table);
+	}
 	viptable_seal(rig->table);
 	err = viptable_commit(&rig->dp, rig->table);
 	cr_assert_eq(err, 0, "viptable_commit: %s", strerror(-err));
@@ -238,7 +254,8 @@ struct outer rig_outer(const struct rig *rig, uint32_t index, uint32_t fallback,
 static void keep_table(struct rig *rig, uint32_t table, int fd, struct mplb_table_slot *slots)
 {
 	pooltable_unmap(slots);
-	cr_assert_lt(rig->n_pools, MPLB_MAX_POOLS);
+	cr_assert(rig->n_pools < MPLB_MAX_POOLS && table < RIG_NO_POOL);
+	rig->pool_set[table] = true;
 	rig->pool_key[rig->n_pools] = table;
 	rig->pool_fd[rig->n_pools++] = fd;
 }

@@ -14,13 +14,14 @@
 #define RIG_INGRESS 1 /* lo: there in every network namespace */
 #define RIG_EGRESS  77 /* no such device: redirection does not look for it */
 #define RIG_SEED    0x5eed
+#define RIG_NO_POOL (MPLB_MAX_POOLS - 1) /* never has a table */
 
 struct rig_vip {
 	const char *addr; /* text */
 	uint16_t port; /* host byte order; 0: any */
 	uint8_t proto;
 	enum mplb_mp_join mp_join;
-	uint32_t table;
+	uint32_t table; /* a pool that is set, RIG_NO_POOL, or no index at all */
 	uint64_t hash_key; /* 0: one of the VIP's own */
 	bool addresses; /* its pool has hash: addresses */
 	uint16_t join_base; /* join_ports: one block, that of the first port */
@@ -47,6 +48,8 @@ struct rig {
 	uint32_t pool_key[MPLB_MAX_POOLS]; /* of the pools set, not in force until rig_commit() */
 	int pool_fd[MPLB_MAX_POOLS];
 	uint32_t n_pools;
+	bool pool_set[MPLB_MAX_POOLS]; /* by this test: the map has tables of others, too (kept.h)
+					*/
 };
 
 /* The programs, and empty maps. Skips the test where that needs rights that we do not have. */

@@ -40,6 +40,11 @@ static const struct rig_vip more_vips[] = {
 
 static char addresses[SITE_POOLS][2][IP_STRLEN];
 
+static uint32_t table_of(uint32_t pool)
+{
+	return pool == SITE_NO_TABLE ? RIG_NO_POOL : pool == SITE_BAD_TABLE ? MPLB_MAX_POOLS : pool;
+}
+
 static void add_pool_vips(struct rig *rig, uint32_t pool)
 {
 	snprintf(addresses[pool][0], IP_STRLEN, "198.51.100.%u", pool + 1);
@@ -49,7 +54,7 @@ static void add_pool_vips(struct rig *rig, uint32_t pool)
 					 .addr = addresses[pool][i / 2],
 					 .port = pool == SITE_ADDRESSES ? 0 : 443,
 					 .proto = i % 2 ? IPPROTO_UDP : IPPROTO_TCP,
-					 .table = pool == SITE_BAD_TABLE ? MPLB_MAX_POOLS : pool,
+					 .table = table_of(pool),
 					 .addresses = pool == SITE_ADDRESSES,
 				 });
 }

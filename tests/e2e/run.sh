@@ -1,13 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run.sh [NAME...]: runs the end-to-end tests of this folder, or those named, one after another.
-# The last line has the totals: "N passed, M failed", and ", K skipped" if there are any. With
-# REQUIRE_ALL=1 a skip is a failure. Exit code 0 if nothing failed.
+# run.sh [NAME...]: runs the end-to-end tests of this folder, or those named. Each has namespaces of
+# its own, and most of its time it waits: several run side by side.
+#
+#   JOBS=N          how many; default one for each processor
+#   LIMIT=SECONDS   for one test; default 180
+#   REQUIRE_ALL=1   a skip is a failure
+#
+# The last line has the totals: "N passed, M failed", and ", K skipped" if there are any. Exit code 0
+# if nothing failed.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)
-LIMIT=${LIMIT:-120}	# seconds per test
+LIMIT=${LIMIT:-180}
+JOBS=${JOBS:-$(nproc)}
 # shellcheck source=tests/totals.sh
 . "$HERE/../totals.sh"
 
@@ -25,23 +32,36 @@ tests() {
 	done
 }
 
-# run_test FILE: shows its output, adds up its lines.
+# run_test FILE: its output goes to $OUT/NAME, too.
 run_test() {
-	local name code=0 began=$SECONDS
+	local name code=0 began=$SECONDS out
 
 	name=$(basename "$1" .sh)
-	: >"$OUT"
-	# --foreground: ^C reaches the test too. What a test waits for is bounded by itself, so that
-	# TERM gets to its cleanup before KILL comes.
-	timeout --foreground -k 70 "$LIMIT" bash "$1" > >(tee "$OUT") 2> >(tee "$OUT.err" >&2) || code=$?
+	out=$OUT/$name
+	if [ ! -f "$1" ]; then
+		echo "not ok $name: no such test in $HERE" | tee "$out"
+		return
+	fi
+	: >"$out"
+	# TERM gets to the test's cleanup before KILL comes: what it waits for is bounded by itself.
+	timeout -k 70 "$LIMIT" bash "$1" 2> >(tee "$out.err" >&2) > >(tee "$out") || code=$?
 	wait
-	count_lines "$OUT"
-	if [ "$code" -ne 0 ] && [ "$bad" -eq 0 ]; then
-		echo "not ok $name: ended early with exit code $code: $(tail -1 "$OUT.err")"
-		bad=1
+	if [ "$code" -ne 0 ] && ! grep -q '^not ok ' "$out"; then
+		echo "not ok $name: ended early with exit code $code: $(tail -1 "$out.err")" | tee -a "$out"
 	fi
 	echo "e2e: $name took $((SECONDS - began)) s"
-	add_up
+}
+
+# interrupted CODE: the tests clean up, then we go.
+interrupted() {
+	local pids
+
+	trap '' INT TERM
+	pids=$(pgrep -d ' ' -x timeout -P "$(jobs -p | paste -sd, -)") || true
+	# shellcheck disable=SC2086 # several processes
+	[ -z "$pids" ] || kill $pids 2>/dev/null || true
+	wait
+	exit "$1"
 }
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -50,18 +70,21 @@ if [ "$(id -u)" -ne 0 ]; then
 	conclude
 	exit
 fi
-OUT=$(mktemp /tmp/mplb-e2e.XXXXXX)
-trap 'rm -f "$OUT" "$OUT.err"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+OUT=$(mktemp -d /tmp/mplb-e2e.XXXXXX)
+trap 'rm -rf "$OUT"' EXIT
+trap 'interrupted 130' INT
+trap 'interrupted 143' TERM
 
 mapfile -t list < <(tests "$@")
 for file in "${list[@]}"; do
-	if [ ! -f "$file" ]; then
-		echo "not ok $(basename "$file" .sh): no such test in $HERE"
-		failed=$((failed + 1))
-		continue
-	fi
-	run_test "$file"
+	while [ "$(jobs -pr | wc -l)" -ge "$JOBS" ]; do
+		wait -n || true
+	done
+	run_test "$file" &
+done
+wait
+for file in "${list[@]}"; do
+	count_lines "$OUT/$(basename "$file" .sh)"
+	add_up
 done
 conclude
