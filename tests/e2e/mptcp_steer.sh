@@ -58,19 +58,24 @@ equal "no join reached a wrong server" "$(wrong_joins)" 0
 equal "every join reached a server" "$(mib_sum MPTcpExtMPJoinAckRx "${BACKENDS[@]}")" $((2 * N))
 
 # Tokens, and changes of the pool. b1 is taken away from under connections that go on.
-start held client "$LOAD" get --connect "$(vip 4)" --proto mptcp --bytes 400k --rate 20k \
-	--count "$N" --parallel "$N" --timeout 50 -j
-await 10 test "$(vip_stat web4 syn_mp_capable)" -ge $((2 * N)) || true
-sleep 1
-known=0 agreed=0 token_b1='' token_b2=''
+all_learnt() {
+	[ $(($(vip_stat web4 learnt_ack) + $(vip_stat web4 learnt_data))) -ge $((2 * N)) ]
+}
+
+start held client "$LOAD" get --connect "$(vip 4)" --proto mptcp --bytes 400k --rate 5k \
+	--count "$N" --parallel "$N" --timeout 100 -j
+await 10 all_learnt || true
+# Of all servers before anything is asked: that takes its time, and connections end.
 for b in "${BACKENDS[@]}"; do
-	for token in $(server_tokens "$b"); do
-		known=$((known + 1))
-		[ "$(owner_of "$token")" != "$b" ] || agreed=$((agreed + 1))
-		[ "$b" != b1 ] || token_b1=$token
-		[ "$b" != b2 ] || token_b2=$token
-	done
-done
+	server_tokens "$b" | sed "s/$/ $b/"
+done >"$TESTBED_DIR/tokens"
+known=0 agreed=0 token_b1='' token_b2=''
+while read -r token b; do
+	known=$((known + 1))
+	[ "$(owner_of "$token")" != "$b" ] || agreed=$((agreed + 1))
+	[ "$b" != b1 ] || token_b1=$token
+	[ "$b" != b2 ] || token_b2=$token
+done <"$TESTBED_DIR/tokens"
 at_least "the servers' sockets have tokens" "$known" "$N"
 equal "the balancer has the same, each with its server" "$agreed" "$known"
 at_least "show backend counts them" \
