@@ -3,6 +3,7 @@
 #include "get.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ static const struct option get_options[] = {
 	  "at most so many at a time, default 1" },
 	{ "--seed", OPTION_NUMBER, offsetof(struct get, seed), "N", "of the data, default 1" },
 	{ "--rate", OPTION_NUMBER, offsetof(struct get, rate), "N",
-	  "bytes a second at which the sender paces a request, default: none" },
+	  "bytes a second at which the sender paces a request, default: none; SIGUSR1 ends it" },
 	{ "--requests", OPTION_NUMBER, offsetof(struct get, requests), "N",
 	  "requests per connection, default 1" },
 	{ "--gap", OPTION_SECONDS, offsetof(struct get, gap), "S", "between requests" },
@@ -93,9 +94,25 @@ static void get_over(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(((struct get *)arg)->base);
 }
 
+/* SIGUSR1: what is left goes as fast as it can. */
+static void get_let_go(evutil_socket_t signum, short what, void *arg)
+{
+	struct get *get = arg;
+
+	(void)signum;
+	(void)what;
+	get->rate = 0;
+	for (unsigned long long i = 0; i < get->begun; i++)
+		get_conn_let_go(get->conns[i]);
+}
+
 static void get_loop(struct get *get)
 {
 	struct timeval during = { .tv_sec = (time_t)get->during };
+	struct event *let_go = evsignal_new(get->base, SIGUSR1, get_let_go, get);
+
+	if (!let_go || event_add(let_go, NULL))
+		log_warn("SIGUSR1 will not be heard: out of memory");
 
 	during.tv_usec = (suseconds_t)((get->during - (double)during.tv_sec) * 1e6);
 	get->began = load_now();
@@ -104,6 +121,8 @@ static void get_loop(struct get *get)
 	get_begin_more(get);
 	if (get->ended < get->count)
 		event_base_dispatch(get->base);
+	if (let_go)
+		event_free(let_go);
 	/* Nothing is begun any more. */
 	if (get->during > 0)
 		get->count = get->begun;

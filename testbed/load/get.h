@@ -85,6 +85,7 @@ struct get_conn {
 /* get_conn.c: one connection. get_ended() is called once it is over. */
 void get_conn_begin(struct get_conn *conn);
 void get_conn_stop(struct get_conn *conn, enum get_error error);
+void get_conn_let_go(struct get_conn *conn); /* get->rate is 0 now */
 /* get.c */
 void get_ended(struct get *get, const struct get_conn *conn);
 /* get_report.c: everything about all connections. */

@@ -130,6 +130,16 @@ static void get_ask(struct get_conn *conn, enum get_state state, uint64_t bytes)
 		get_fill(conn);
 }
 
+void get_conn_let_go(struct get_conn *conn)
+{
+	if (conn->state != GET_TRANSFER)
+		return;
+	if (conn->get->put)
+		get_fill(conn);
+	else
+		evbuffer_add_printf(bufferevent_get_output(conn->bev), "GO\n");
+}
+
 /* The last answer has come: end, or wait for the subflow first. */
 static void get_finish(struct get_conn *conn)
 {

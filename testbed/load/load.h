@@ -12,6 +12,7 @@
  *
  *   GET BYTES SEED [RATE]   answer: "NAME\n", then BYTES of the pattern of SEED, at most RATE
  *                           bytes a second
+ *   GO                      the answer under way is paced no more; no answer of its own
  *   PUT BYTES SEED          BYTES of the pattern follow; answer: "NAME ok|bad SHA256\n"
  *
  * UDP: any datagram comes back with "NAME " in front.

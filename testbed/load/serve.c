@@ -124,6 +124,21 @@ static void serve_take(struct serve_client *client)
 			    ok ? "ok" : "bad", hex);
 }
 
+/* A GET may be let go; what else comes during one waits for its end. */
+static void serve_go(struct serve_client *client)
+{
+	struct evbuffer *in = bufferevent_get_input(client->bev);
+	char go[3];
+
+	if (!client->rate || evbuffer_copyout(in, go, sizeof(go)) < (ev_ssize_t)sizeof(go) ||
+	    memcmp(go, "GO\n", sizeof(go)) != 0)
+		return;
+	evbuffer_drain(in, sizeof(go));
+	event_del(client->pace);
+	client->rate = 0;
+	serve_fill(client);
+}
+
 /* Begins the request in line. False if there is none like it. */
 static bool serve_request(struct serve_client *client, const char *line)
 {
@@ -131,6 +146,8 @@ static bool serve_request(struct serve_client *client, const char *line)
 	char verb[4];
 	int fields;
 
+	if (!strcmp(line, "GO")) /* the GET was over before it came */
+		return true;
 	client->rate = 0;
 	fields = sscanf(line, "%3s %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &client->bytes,
 			&client->seed, &client->rate);
@@ -162,6 +179,8 @@ static void serve_read(struct bufferevent *bev, void *arg)
 
 		if (client->doing == SERVE_PUT)
 			serve_take(client);
+		if (client->doing == SERVE_GET)
+			serve_go(client);
 		if (client->doing != SERVE_IDLE)
 			return;
 		line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # How long changes take with 100 VIPs and 1,000 backends, through lb-agent, and that none costs a packet.
-# Figures go to stderr; the limits are five times what a machine like ours is to need.
+# Figures go to stderr; what is checked is what a small change costs beside a large one.
 #
 #	client ── router ──┬── lb    eth0 (the balancer, lb-agent): 100 pools of 10
 #	                   ├── b1  ┐
@@ -85,10 +85,8 @@ done
 weight=$(median)
 echo "100 VIPs, 1,000 backends: applied in $first ms; every pool changed in $all ms; nothing changed in" \
 	"$same ms; one weight changed in $weight ms" >&2
-at_most "100 VIPs with 1,000 backends are applied (ms)" "$first" 2500
-at_most "all pools are changed (ms)" "$all" 2500
-at_most "nothing is changed (ms)" "$same" 2500
-at_most "one weight is changed (ms)" "$weight" 150
+at_most "where nothing changes, it takes half as long at most (ms)" "$same" $((all / 2))
+at_most "one weight a third (ms)" "$weight" $((all / 3))
 finish on 40 || true
 served on "connections go on meanwhile"
 equal "the balancer lost no packet" "$(drops DROP)" 0

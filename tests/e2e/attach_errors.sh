@@ -55,15 +55,14 @@ for mode in native generic; do
 	lb_apply forward=l2
 	get "traffic-$mode" "$(vip 4)" --bytes 20k --count 30 --parallel 10
 	served "traffic-$mode" "$mode: connections are served"
-	get_in_background "again-$mode" "$(vip 4)" --bytes 1M --rate 500k --count 10 --parallel 10 \
-		--mark 100k
+	keep "again-$mode" "$(vip 4)" --count 10 --parallel 10 --mark 10k
 	ready "again-$mode" mark
 	fails "$mode: a second attach takes the place of the first" 0 'replaced program' \
 		lbctl attach eth0 mode "$mode"
 	fails "$mode: detach without rights" 2 'root|[Pp]ermi' \
 		as_nobody "$TESTBED_DIR/open/lbctl" --pin-dir "$PINS/lb" detach eth0
 	equal "$mode: shown once" "$(lbctl -j show attach | jq length)" 1
-	finish "again-$mode" 20 || true
+	let_go "again-$mode"
 	served "again-$mode" "$mode: connections under way were not disturbed"
 	holds "$mode: detach all" lbctl detach all
 	equal "$mode: no program is left" "$(xdp_on eth0)" 0

@@ -122,6 +122,20 @@ get_in_background() {
 	start "$label" client "$LOAD" get --connect "$to" "$@" -j
 }
 
+# keep LABEL ADDR:PORT OPTIONS...: in the background, connections that trickle on until `let_go LABEL`:
+# what is left of them then comes at once, and they end.
+keep() {
+	local label=$1 to=$2
+
+	shift 2
+	get_in_background "$label" "$to" --bytes 2M --rate 20k --timeout 100 "$@"
+}
+
+let_go() {
+	kill -USR1 "${TESTBED_PID[$1]}" 2>/dev/null || true
+	finish "$1" 30 || true
+}
+
 # of LABEL FILTER: from that JSON.
 of() {
 	jq -r "$2" "$TESTBED_DIR/$1.out" 2>/dev/null || true

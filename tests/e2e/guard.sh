@@ -31,8 +31,7 @@ flooded() {
 
 	there=$(made_up_now)
 	before=$(guarded "$reason") early=$(guarded early)
-	get_in_background slow "$(vip 4)" --proto mptcp --bytes 2M --rate 500k --count 10 \
-		--parallel 10 --join-first 3
+	keep slow "$(vip 4)" --proto mptcp --count 10 --parallel 10 --join-first 3
 	holds "$what: connections off the VIP" await 5 state_is off_path 10
 	flood flood "${@:3}" --rate "$RATE" --seconds "$FLOOD"
 	get_in_background honest "$(vip 4)" --proto mptcp --bytes 1k --count "$HONEST" \
@@ -41,7 +40,7 @@ flooded() {
 	at_most "$what: request sockets of made-up clients" "$(made_up_requests "$FLOOD")" "$there"
 	finish honest 60 || true
 	finish flood 20 || true
-	finish slow 30 || true
+	let_go slow
 	served slow "$what: transfers under way are served"
 	served honest "$what: new connections are served"
 	equal "$what: honest joins" "$(of honest .joined)" "$HONEST"
@@ -128,14 +127,14 @@ check_tokens() {
 	local before token
 
 	await 10 none_live || true
-	get_in_background one "$(vip 4)" --proto mptcp --bytes 1M --rate 500k --join-first 3
+	keep one "$(vip 4)" --proto mptcp --join-first 3
 	holds "a connection off the VIP" await 5 state_is off_path 1
 	token=$(token_of_one)
 	holds "its token is known" await 5 known_are 1
 	before=$(guarded join)
 	flood_once "$OWN4:80" --count 3 --join "$token" >/dev/null
 	equal "a join with it gets in" $(($(guarded join) - before)) 3
-	finish one 20 || true
+	let_go one
 	served one "and it is served"
 	holds "it ends: the token is forgotten" await 10 known_are 0
 }
@@ -155,15 +154,14 @@ check_killed() {
 	local sent before
 
 	guard_up kernel "guard: on" "guard_devices: [eth0]"
-	get_in_background live "$(vip 4)" --proto mptcp --bytes 3M --rate 500k --count 10 \
-		--parallel 10 --join-first 3
+	keep live "$(vip 4)" --proto mptcp --count 10 --parallel 10 --join-first 3
 	holds "off the VIP" await 5 state_is off_path 10
 	stop pm KILL
 	equal "kill -9: its tokens stay" "$(tokens)" 10
 	equal "kill -9: connections begun before may join" \
 		"$(flood_once "$OWN4:80" --count 3 --join "$(token_of_one)")" 3
 	equal "kill -9: new ones have the budget" "$(joins soon 5)" 20
-	finish live 30 || true
+	let_go live
 	served live "kill -9: transfers are served"
 	holds "ten seconds later" await 15 stale
 	before=$(guarded stale)
@@ -174,7 +172,7 @@ check_killed() {
 	at_least "open: plain SYNs are dropped all the same" $(($(guarded syn) - before)) \
 		$((sent * 9 / 10))
 	guard_up kernel "guard: on" "guard_devices: [eth0]" "guard_on_stale: closed"
-	get_in_background live "$(vip 4)" --proto mptcp --bytes 3500k --rate 500k --join-first 3
+	keep live "$(vip 4)" --proto mptcp --join-first 3
 	holds "closed: a connection off the VIP" await 5 state_is off_path 1
 	stop pm KILL
 	# As if ten seconds had gone by.
@@ -188,13 +186,13 @@ check_killed() {
 	before=$(guarded join)
 	flood_once "$OWN4:80" --count 3 --join "$(token_of_one)" >/dev/null
 	equal "closed: joins to connections known before get in" $(($(guarded join) - before)) 3
-	get_in_background late "$(vip 4)" --proto mptcp --bytes 2M --rate 500k
+	keep late "$(vip 4)" --proto mptcp
 	holds "closed: a connection of which nobody is told" await 5 state_is vip 1
 	pm_up
 	holds "started again: both live connections are known" await 5 known_are 2
 	equal "started again: new connections join" "$(joins again 5)" 20
-	finish late 30 || true
-	finish live 30 || true
+	let_go late
+	let_go live
 	served live "started again: the transfer is served"
 }
 

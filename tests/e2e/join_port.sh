@@ -83,8 +83,7 @@ for manager in kernel userspace; do
 	for proto in mptcp tcp; do
 		refused "$manager" "$proto" 4
 	done
-	get_in_background living "$(vip 4)" --proto mptcp --bytes 600k --rate 100k --count 5 \
-		--parallel 5 --join-first 10
+	keep living "$(vip 4)" --proto mptcp --count 5 --parallel 5 --join-first 10
 	ready living joined
 	# Sockets of those before may linger for a while.
 	holds "$manager: the joined are shown so" await 5 state_is joined 5
@@ -97,7 +96,7 @@ for manager in kernel userspace; do
 	sed '/^join_port/d' "$TESTBED_DIR/server.yaml" >"$TESTBED_DIR/without.yaml"
 	start pm server "$SERVER_PM" --pin-dir "$PINS/server" run -c "$TESTBED_DIR/without.yaml"
 	ready pm
-	finish living 30 || true
+	let_go living
 	served living "$manager: taken out of the config, connections live on"
 	equal "$manager: and no endpoint is left" "$(on server ip mptcp endpoint show | wc -l)" 0
 done
@@ -107,13 +106,12 @@ address server lo "$OWN4/32"
 accepting
 for manager in kernel userspace; do
 	port_restart "$manager" "dedicated: [$OWN4]"
-	get_in_background beside "$(vip 4)" --proto mptcp --bytes 600k --rate 100k --count 5 \
-		--parallel 5 --join-first 10
+	keep beside "$(vip 4)" --proto mptcp --count 5 --parallel 5 --join-first 10
 	ready beside joined
 	holds "$manager, a dedicated address beside it: the initial subflow is left for that" \
 		await 5 state_is off_path 5
 	equal "$manager: and nothing else is" "$(state joined)" 0
-	finish beside 30 || true
+	let_go beside
 	served beside "$manager, a dedicated address beside it: every byte arrives"
 	equal "$manager: the client has joined both" "$(of beside '[.connections[] | select(
 		([.subflows[].remote] | index("203.0.113.11:80")) and

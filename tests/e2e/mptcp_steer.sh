@@ -10,6 +10,7 @@
 #	   userspace path manager        ├── b1    VIP on lo, C flag set by hand
 #	   joins the VIP from eth1       ├── b2
 #	                                 └── b3
+# shellcheck disable=SC2317 # a function that `await` calls
 # shellcheck source=tests/e2e/check.bash
 . "$(dirname "$0")/check.bash"
 

@@ -7,15 +7,13 @@
 #	client ══ eth0, eth1 ══ router ── server   (tests/e2e/userspace.bash)
 #	                            2001:db8:f:1::/64 routed to the server, local there
 #
-# CONNECTIONS: how many at a time (100). BYTES: how many each gets. The whole test: 1000 and 200k.
+# CONNECTIONS: how many at a time (100). The whole test: 1000.
 # shellcheck disable=SC2317 # functions that `holds` and `await` call
 # shellcheck source=tests/e2e/guard.bash
 . "$(dirname "$0")/guard.bash"
 
 CONNECTIONS=${CONNECTIONS:-100}
-BYTES=${BYTES:-100k}
 PREFIX=2001:db8:f:1::
-RATE=20k	# bytes a second and connection, while it is looked at
 
 # all_off_path: they have all joined and left the VIP.
 all_off_path() {
@@ -26,8 +24,8 @@ all_off_path() {
 with_application() {
 	local what=$1 vip=$2 a b
 
-	get_in_background many "$vip" --proto mptcp --bytes "$BYTES" --rate "$RATE" \
-		--count "$CONNECTIONS" --parallel "$CONNECTIONS" --join-first 10
+	keep many "$vip" --proto mptcp --count "$CONNECTIONS" --parallel "$CONNECTIONS" \
+		--join-first 10
 	holds "$what: all connections have left the VIP" await 20 all_off_path
 	pm connections -j >"$TESTBED_DIR/connections"
 	equal "$what: each has an address of its own" \
@@ -42,7 +40,7 @@ with_application() {
 	equal "$what: a join to another connection's address is dropped" \
 		"$(counts address "${a% *}" "${b#* }")" 5
 	equal "$what: one to its own gets in" "$(counts join "${a% *}" "${a#* }")" 5
-	finish many 60 || true
+	let_go many
 	served many "$what: all are served"
 	equal "$what: all joined" "$(of many .joined)" "$CONNECTIONS"
 }
@@ -93,8 +91,7 @@ equal "a join with a made-up token, too" "$(counts address "[${PREFIX}1]:80" ran
 stop admin
 
 # After a crash the addresses are the same: they live in the kernel with the secret.
-get_in_background live "$(vip 6)" --proto mptcp --bytes 4M --rate 500k --count 10 --parallel 10 \
-	--join-first 5
+keep live "$(vip 6)" --proto mptcp --count 10 --parallel 10 --join-first 5
 holds "off the VIP" await 10 state_is off_path 10
 before=$(pm connections -j | jq -c '[.[].dedicated[]] | sort')
 stop pm KILL
@@ -104,7 +101,7 @@ equal "after kill -9: new connections join" "$(of after .joined)" 20
 equal "after kill -9: the old ones keep their addresses" \
 	"$(pm connections -j | jq -c '[.[] | select(.state == "off_path") | .dedicated[]] | sort')" \
 	"$before"
-finish live 30 || true
+let_go live
 served live "after kill -9: transfers are served"
 
 stop pm

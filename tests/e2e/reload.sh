@@ -34,8 +34,7 @@ said_again() {
 
 # transfers LABEL: that outlive what follows.
 transfers() {
-	get_in_background "$1" "$(vip 4)" --proto mptcp --bytes 1200k --rate 400k --count "$N" \
-		--parallel "$N"
+	keep "$1" "$(vip 4)" --proto mptcp --count "$N" --parallel "$N"
 }
 
 # on_address ADDRESS: how many live connections have a subflow there.
@@ -101,7 +100,7 @@ check_addresses() {
 	equal "$mode: connections are still off the VIP" "$(state off_path)" "$N"
 	get "new-$mode" "$(vip 4)" --proto mptcp --bytes 10k --count "$N" --hold-until-joined 3
 	equal "$mode: new connections join the new address" "$(of "new-$mode" .joined)" "$N"
-	finish "$mode" 30 || true
+	let_go "$mode"
 	served "$mode" "$mode: transfers survive all of it"
 }
 
@@ -115,7 +114,7 @@ check_late() {
 	holds "another address: they join it and leave the VIP" await 5 state_is off_path "$N"
 	reload 's/^initial_subflow: .*/initial_subflow: close/'
 	holds "backup becomes close: initial subflows are closed" await 5 initial_gone
-	finish late 30 || true
+	let_go late
 	served late "and the transfers are served"
 }
 
@@ -137,7 +136,7 @@ check_modes() {
 	equal "to userspace: live connections are left alone" "$(state off_path)" "$N"
 	get modes-u "$(vip 4)" --proto mptcp --bytes 10k --count "$N" --hold-until-joined 3
 	equal "to userspace: new ones join" "$(of modes-u .joined)" "$N"
-	finish modes 30 || true
+	let_go modes
 	served modes "transfers live through both"
 }
 

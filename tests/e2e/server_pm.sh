@@ -104,13 +104,12 @@ equal "SIGHUP: no packet of a balancer was refused" "$(server_pm b1 status -j |
 		.packets] | add')" 0
 
 # The daemon dies in mid-transfer.
-get_in_background dying "$(vip 4)" --proto mptcp --bytes 1M --rate 500k --count 12 --parallel 12 \
-	--join-first 3 --mark 100k
+keep dying "$(vip 4)" --proto mptcp --count 12 --parallel 12 --join-first 3 --mark 10k
 ready dying mark
 for b in "${BACKENDS[@]}"; do
 	stop "pm-$b" KILL
 done
-finish dying 20 || true
+let_go dying
 served dying "kill -9: transfers under way finish"
 get without "$(vip 4)" --proto mptcp --bytes 10k --count 30 --parallel 10 --hold-until-joined 3
 served without "kill -9: new connections are served"

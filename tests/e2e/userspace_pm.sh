@@ -53,12 +53,12 @@ check_again() {
 
 	on client ip mptcp endpoint flush
 	before=$(mib server MPTcpExtAddAddrTx)
-	get_in_background one "$(vip 4)" --proto mptcp --bytes 3M --rate 500k
+	keep one "$(vip 4)" --proto mptcp
 	sleep 4.5
 	at_least "echoed and not joined: announced again every second" \
 		$(($(mib server MPTcpExtAddAddrTx) - before)) 6
 	equal "status: it is on the VIP" "$(state vip)" 1
-	finish one 10 || true
+	let_go one
 	served one "and it is served"
 	two_links
 }
@@ -89,37 +89,34 @@ check_off_vip() {
 
 check_takeover() {
 	stop pm KILL
-	get_in_background orphan "$(vip 4)" --proto mptcp --bytes 2M --rate 500k --count 10 \
-		--parallel 10
+	keep orphan "$(vip 4)" --proto mptcp --count 10 --parallel 10
 	await 5 state_is vip 10 || true
 	sleep 0.3
 	equal "nobody announces: connections stay on the VIP" "$(state vip)" 10
 	pm_up
 	holds "taken over: they join and leave the VIP" await 3 state_is off_path 10
 	equal "status: ten were taken over" "$(counted taken_over)" 10
-	finish orphan 20 || true
+	let_go orphan
 	served orphan "taken over: and are served"
 }
 
 # A change of mode leaves live connections alone: neither closed, nor moved back to the VIP.
 check_modes() {
 	restart kernel backup
-	get_in_background switch "$(vip 4)" --proto mptcp --bytes 4M --rate 500k --count 10 \
-		--parallel 10
+	keep switch "$(vip 4)" --proto mptcp --count 10 --parallel 10
 	holds "kernel mode: off the VIP" await 3 state_is off_path 10
 	restart userspace backup
 	equal "kernel to userspace: still off the VIP" "$(state off_path)" 10
 	get there "$(vip 4)" --proto mptcp --bytes 10k --count 10 --hold-until-joined 3
 	equal "kernel to userspace: new connections join" "$(of there .joined)" 10
-	get_in_background back "$(vip 4)" --proto mptcp --bytes 3M --rate 500k --count 10 \
-		--parallel 10
+	keep back "$(vip 4)" --proto mptcp --count 10 --parallel 10
 	holds "userspace mode: off the VIP" await 3 state_is off_path 20
 	restart kernel backup
 	equal "userspace to kernel: still off the VIP" "$(state off_path)" 20
 	get there "$(vip 4)" --proto mptcp --bytes 10k --count 10 --hold-until-joined 3
 	equal "userspace to kernel: new connections join" "$(of there .joined)" 10
-	finish switch 20 || true
-	finish back 20 || true
+	let_go switch
+	let_go back
 	served switch "connections that lived through both are served"
 	served back "connections that lived through one are served"
 }
@@ -128,8 +125,7 @@ check_modes() {
 
 check_addresses() {
 	restart userspace backup
-	get_in_background moved "$(vip 4)" --proto mptcp --bytes 3M --rate 500k --count 10 \
-		--parallel 10
+	keep moved "$(vip 4)" --proto mptcp --count 10 --parallel 10
 	holds "off the VIP" await 3 state_is off_path 10
 	ip -n "$(netns server)" addr del "$OWN4/32" dev lo
 	holds "the dedicated address goes: back on the VIP" await 3 state_is vip 10
@@ -137,7 +133,7 @@ check_addresses() {
 	ip -n "$(netns server)" addr add "$OWN4/32" dev lo
 	get returned "$(vip 4)" --proto mptcp --bytes 10k --count 10 --hold-until-joined 3
 	equal "it comes back: new connections join" "$(of returned .joined)" 10
-	finish moved 20 || true
+	let_go moved
 	served moved "transfers survive its going"
 }
 

@@ -48,14 +48,13 @@ check_losses() {
 check_kill() {
 	local mode=$1 i
 
-	get_in_background "kill-$mode" "$(vip 4)" --proto mptcp --bytes 1600k --rate 200k \
-		--count "$TRANSFERS" --parallel "$TRANSFERS"
+	keep "kill-$mode" "$(vip 4)" --proto mptcp --count "$TRANSFERS" --parallel "$TRANSFERS"
 	for i in 1 2 3; do
 		sleep 2
 		stop pm KILL
 		pm_up
 	done
-	finish "kill-$mode" 30 || true
+	let_go "kill-$mode"
 	served "kill-$mode" "$mode: kill -9 every two seconds breaks no transfer"
 	equal "$mode: and all join" "$(of "kill-$mode" .joined)" "$TRANSFERS"
 }

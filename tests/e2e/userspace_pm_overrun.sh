@@ -39,14 +39,13 @@ equal "one event socket is made small" "$(shrink "${TESTBED_PID[pm]}")" shrunk
 kill -STOP "${TESTBED_PID[pm]}"
 get gone "$(vip 4)" --proto mptcp --bytes 100 --count 5000 --parallel 500
 served gone "5,000 connections come and go unseen"
-get_in_background stay "$(vip 4)" --proto mptcp --bytes 800k --rate 200k --count 50 \
-	--parallel 50
+keep stay "$(vip 4)" --proto mptcp --count 50 --parallel 50
 await 5 state_is vip 50 || true
 kill -CONT "${TESTBED_PID[pm]}"
 holds "lost events are noticed" await 5 grep -q 'some are lost' "$TESTBED_DIR/pm.err"
 holds "and made up for: who is there joins and leaves the VIP" await 8 state_is off_path 50
 holds "who is gone is not followed" await 8 followed 50
-finish stay 40 || true
+let_go stay
 served stay "and all are served"
 holds "and forgotten in the end" await 5 none_left
 conclude
