@@ -19,7 +19,7 @@ static int prepare(struct bpf_object *object, const char *folder, __u32 mark)
 	struct bpf_program *program;
 	struct bpf_map *map;
 
-	bpf_object__for_each_program(program, object)
+	bpf_object__for_each_program (program, object)
 		bpf_program__set_autoload(program, !strcmp(bpf_program__name(program), PROGRAM));
 	bpf_object__for_each_map (map, object) {
 		int err = bpf_map__is_internal(map)

@@ -55,7 +55,8 @@ static int make(const struct server_state *state)
 	object = server_object_open(server_state_path(state), SERVER_GUARD_PROGRAM, &err);
 	if (!object)
 		return err;
-	bpf_object__for_each_program(each, object) bpf_program__set_autoload(each, false);
+	bpf_object__for_each_program (each, object)
+		bpf_program__set_autoload(each, false);
 	err = bpf_object__load(object);
 	bpf_object__close(object);
 	return err ? log_err_r(err,

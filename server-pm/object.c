@@ -43,8 +43,9 @@ struct bpf_object *server_object_open(const char *folder, const char *program, i
 				    program && !strcmp(program, SERVER_GUARD_PROGRAM))
 		      : -errno;
 	if (!*err) {
-		bpf_object__for_each_program(each, object) bpf_program__set_autoload(
-			each, program && !strcmp(bpf_program__name(each), program));
+		bpf_object__for_each_program (each, object)
+			bpf_program__set_autoload(
+				each, program && !strcmp(bpf_program__name(each), program));
 		return object;
 	}
 	log_error("BPF object cannot be opened: %s", strerror(-*err));

@@ -292,7 +292,7 @@ static int load(struct server_bpf *skel, const struct server_case *c, const __u8
 	struct bpf_program *prog;
 	int err;
 
-	bpf_object__for_each_program(prog, skel->obj)
+	bpf_object__for_each_program (prog, skel->obj)
 		bpf_program__set_autoload(prog, !strncmp(bpf_program__name(prog), "bench_", 6));
 	skel->rodata->bench_len = (__u32)len;
 	skel->rodata->flow_mask = c->flows - 1;

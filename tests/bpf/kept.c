@@ -109,8 +109,7 @@ static void pin_programs(struct bpf_object *obj, const char *folder)
 	struct bpf_program *prog;
 	char path[PATH_LEN];
 
-	bpf_object__for_each_program(prog, obj)
-	{
+	bpf_object__for_each_program (prog, obj) {
 		if (!bpf_program__autoload(prog))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", folder, bpf_program__name(prog));
@@ -129,8 +128,8 @@ int kept_load(const char *name, struct bpf_object *obj)
 	bool there = !faccessat(kept, "whole", F_OK, 0);
 
 	cr_assert(!pins_bind(obj, folder), "%s: its maps cannot be used again", folder);
-	if (there)
-		bpf_object__for_each_program(prog, obj) bpf_program__set_autoload(prog, false);
+	bpf_object__for_each_program (prog, obj)
+		bpf_program__set_autoload(prog, bpf_program__autoload(prog) && !there);
 	cr_assert(!bpf_object__load(obj), "%s cannot be loaded: %s", name, strerror(errno));
 	if (!there) {
 		pin_programs(obj, folder);

@@ -47,8 +47,7 @@ void server_rig_open(struct server_rig *rig, const char *program, const char *ot
 		rig_skip("not root: BPF programs cannot be loaded");
 	rig->skel = server_bpf__open_opts(&opts);
 	cr_assert(rig->skel, "the programs cannot be opened: %s", strerror(errno));
-	bpf_object__for_each_program(each, rig->skel->obj)
-	{
+	bpf_object__for_each_program (each, rig->skel->obj) {
 		const char *name = bpf_program__name(each);
 
 		bpf_program__set_autoload(each, !strcmp(name, program) ||
