@@ -141,9 +141,11 @@ at_least "both balancers took part" "$((lb_before < $(forwarded lb2) ? lb_before
 counts=$(tunnel_counts)
 passed_on=$(jq .passed_on <<<"$counts")
 at_least "some needed the second chance" "$passed_on" "$((MANY / 20))"
-equal "each packet to a backend arrived, those passed on twice" \
-	"$(jq '[to_entries[] | select(.key | startswith("gue_") or . == "passed_on") | .value] | add' \
-		<<<"$counts")" "$(($(forwarded lb lb2) + passed_on))"
+arrived=$(jq '[to_entries[] | select(.key | startswith("gue_") or . == "passed_on") | .value] | add' <<<"$counts")
+sent=$(($(forwarded lb lb2) + passed_on))
+at_most "no packet arrives that was not sent, those passed on twice" "$arrived" "$sent"
+# The first balancer's link was cut under traffic.
+at_most "and each that was sent arrived, but what was in that link" $((sent - arrived)) 20
 equal "none was cut off or malformed" "$(jq '.gue_truncated + .gue_malformed' <<<"$counts")" 0
 # A last ACK may come when its socket is gone; nobody waits for that one.
 at_most "none was for nobody" "$(jq '.gue_unknown + .gue_hops_used' <<<"$counts")" \
