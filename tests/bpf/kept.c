@@ -4,11 +4,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,14 @@
 
 #define COPIES	 64 /* more than tests that run at a time */
 #define PATH_LEN 128
+
+int kept_mount(void)
+{
+	return unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+			       mount("bpf", KEPT_ROOT, "bpf", 0, NULL)
+		       ? -errno
+		       : 0;
+}
 
 /* Maps */
 
@@ -31,8 +41,7 @@ static void empty_array(const struct bpf_map *map, size_t size)
 	munmap(at, size);
 }
 
-/* All values of an array that is per CPU or cannot be mapped. */
-static void empty_values(const struct bpf_map *map, size_t size)
+static void empty_percpu_array(const struct bpf_map *map, size_t size)
 {
 	__u32 n = bpf_map__max_entries(map), *keys = calloc(n, sizeof(*keys));
 	void *values = calloc(n, size);
@@ -63,13 +72,10 @@ static void empty(const struct bpf_map *map)
 
 	switch (bpf_map__type(map)) {
 	case BPF_MAP_TYPE_ARRAY:
-		if (bpf_map__map_flags(map) & BPF_F_MMAPABLE)
-			empty_array(map, value * bpf_map__max_entries(map));
-		else
-			empty_values(map, bpf_map__value_size(map));
+		empty_array(map, value * bpf_map__max_entries(map));
 		break;
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
-		empty_values(map, value * (size_t)libbpf_num_possible_cpus());
+		empty_percpu_array(map, value * (size_t)libbpf_num_possible_cpus());
 		break;
 	case BPF_MAP_TYPE_ARRAY_OF_MAPS: /* see kept.h */
 		break;

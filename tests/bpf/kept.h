@@ -13,6 +13,10 @@
 
 #define KEPT_ROOT "/sys/fs/bpf" /* a bpffs of the tests' own: main.c */
 
+/* Enters a mount namespace with an empty bpffs there; both end with the last process in it. 0 or
+ * -errno. */
+int kept_mount(void);
+
 /*
  * Loads an object that is open, or takes the copy that an earlier test has loaded: of that, maps
  * have file descriptors, programs have none (kept_program()). The programs are those that the

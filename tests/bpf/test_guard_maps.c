@@ -4,17 +4,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include "kept.h"
 #include "rig.h"
 #include "server-pm/guard_maps.h"
 #include "server_rig.h"
 
-#define BPFFS  "/sys/fs/bpf"
 #define TOKENS 10000 /* more than are looked at at a time */
 
 static struct server_state *state;
@@ -26,14 +24,12 @@ static void set_up(void)
 {
 	if (geteuid())
 		rig_skip("not root: BPF maps cannot be made");
-	cr_assert(!unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-			  !mount("bpf", BPFFS, "bpf", 0, NULL),
-		  "a private %s: %s", BPFFS, strerror(errno));
+	cr_assert(!kept_mount());
 	own[0] = server_rig_ip("203.0.113.11");
 	own[1] = server_rig_ip("2001:db8:d::11");
 	ssh.port = htons(22);
 	dns.port = htons(53);
-	cr_assert(!server_state_open(BPFFS "/mplb", true, &state));
+	cr_assert(!server_state_open(KEPT_ROOT "/mplb", true, &state));
 	cr_assert_eq(guard_maps_open(state, false, &maps), -ENOENT, "maps without a guard");
 	cr_assert(!guard_maps_open(state, true, &maps));
 }

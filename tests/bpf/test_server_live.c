@@ -8,12 +8,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kept.h"
 #include "netns.h"
 #include "rig.h"
 #include "server-pm/decap.h"
@@ -24,7 +23,6 @@
 #define PORT	 443
 #define QUICK	 300 /* ms for something not to come */
 #define TIMEOUT	 5000
-#define BPFFS	 "/sys/fs/bpf"
 
 static const uint8_t mac_here[6] = { 2, 0, 0, 0, 0, 0x11 }, mac_router[6] = { 2, 0, 0, 0, 0, 1 },
 		     mac_fallback[6] = { 2, 0, 0, 0, 0, 0x12 };
@@ -32,14 +30,6 @@ static const uint8_t mac_here[6] = { 2, 0, 0, 0, 0, 0x11 }, mac_router[6] = { 2,
 static struct server_state *state;
 static struct nl *route;
 static int net = -1; /* packet socket at the other end of the wire */
-
-/* A mount namespace with a bpffs of its own: no pin is left behind. */
-static void private_bpffs(void)
-{
-	cr_assert(!unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-			  !mount("bpf", BPFFS, "bpf", 0, NULL),
-		  "a private %s: %s", BPFFS, strerror(errno));
-}
 
 static void lay_out(void)
 {
@@ -76,11 +66,11 @@ static void set_up(void)
 
 	if (geteuid())
 		rig_skip("not root: BPF programs cannot be loaded");
-	private_bpffs();
+	cr_assert(!kept_mount());
 	lay_out();
 	net = server_rig_wire("net");
 	cr_assert(!nl_open(NETLINK_ROUTE, 0, &route));
-	cr_assert(!server_state_open(BPFFS "/mplb", true, &state));
+	cr_assert(!server_state_open(KEPT_ROOT "/mplb", true, &state));
 	cr_assert(!server_decap_fill(state, &config));
 	cr_assert(!server_tc_attach(state, route, "in", SERVER_TC_PASS_ON));
 	cr_assert(!server_tc_attach(state, route, "in", SERVER_TC_MSS));
