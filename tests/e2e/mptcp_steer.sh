@@ -63,8 +63,7 @@ all_learnt() {
 	[ $(($(vip_stat web4 learnt_ack) + $(vip_stat web4 learnt_data))) -ge $((2 * N)) ]
 }
 
-start held client "$LOAD" get --connect "$(vip 4)" --proto mptcp --bytes 400k --rate 5k \
-	--count "$N" --parallel "$N" --timeout 100 -j
+keep held "$(vip 4)" --proto mptcp --count "$N" --parallel "$N"
 await 10 all_learnt || true
 # Of all servers before anything is asked: that takes its time, and connections end.
 for b in "${BACKENDS[@]}"; do

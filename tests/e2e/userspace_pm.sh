@@ -69,8 +69,8 @@ check_again() {
 off_vip() {
 	get off "$(vip 4)" --proto mptcp --bytes 50M --join-first 3 "${@:2}"
 	served off "$1: 50 MB arrive"
-	at_least "$1: of 1,000 bytes, so many off the VIP" \
-		"$(of off '1000 * .bytes_dedicated / (.bytes_dedicated + .bytes_vip) | floor')" 990
+	at_least "$1: of 10,000 bytes, so many off the VIP" \
+		"$(of off '10000 * .bytes_dedicated / (.bytes_dedicated + .bytes_vip) | floor')" 9950
 }
 
 check_off_vip() {
