@@ -398,13 +398,21 @@ static int plan_orders(const struct demand *demand, const struct state *state, b
 
 /* Health */
 
+/* Where a config comes that has no health checks any more, there are verdicts from before yet. */
+static bool is_checked(const struct state_pool *pool, const struct lb_config *config)
+{
+	return !config || config->pools[pool->at].health.type != LB_HEALTH_NONE;
+}
+
 static void plan_verdicts(const struct demand *demand, const struct state *state)
 {
 	for (size_t i = 0; i < demand->n_verdicts; i++) {
 		const struct verdict *v = &demand->verdicts[i];
 		const struct state_pool *pool = state_find_pool(state, v->pool);
-		struct state_member *m = pool ? state_find_member(pool, v->id, &v->addr) : NULL;
+		struct state_member *m = NULL;
 
+		if (pool && is_checked(pool, demand->config))
+			m = state_find_member(pool, v->id, &v->addr);
 		if (m && v->down)
 			m->flags |= MPLB_MEMBER_F_DOWN;
 		else if (m)

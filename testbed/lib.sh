@@ -175,7 +175,7 @@ start() {
 	shift 2
 	: >"$TESTBED_DIR/$label.err" # for those who look before the process has begun
 	ip netns exec "$TESTBED_RUN-$node" "$@" \
-		>"$TESTBED_DIR/$label.out" 2>"$TESTBED_DIR/$label.err" &
+		>"$TESTBED_DIR/$label.out" 2>>"$TESTBED_DIR/$label.err" &
 	TESTBED_PID[$label]=$!
 }
 

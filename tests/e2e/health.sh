@@ -63,14 +63,17 @@ says() {
 	fi
 }
 
+# Nothing is known of the members, and the tables, which follow, have come to show it.
 nothing_known() {
-	[ "$(lbctl -j show health | jq 'all(.[]; .state == "unknown")')" = true ]
+	[ "$(lbctl -j show health | jq 'all(.[]; .state == "unknown")')" = true ] &&
+		[ "$(lbctl -j show backend | jq 'all(.[]; .state == "active")')" = true ]
 }
 
 # anew HEALTH KEY=VALUE...: reloads it with nothing known of the members.
 anew() {
 	reload "type: none" "${@:2}"
-	await 10 nothing_known || true
+	await 10 nothing_known ||
+		fail "$2: nothing is known of the members" "$(lbctl -j show backend | jq -c .)"
 	reload "$@"
 }
 
@@ -172,6 +175,12 @@ comes "tunnel mended: up" "$ALL"
 sed -i "s/^vips: .*/vips: [$VIP4]/" "$TESTBED_DIR/b2.yaml"
 pm b2
 comes "one of two VIPs missing on a backend: down" "$NO2"
+# shellcheck disable=SC2086
+reload "type: none" $GUE
+comes "health checks taken out: nobody is down" "$ALL"
+# shellcheck disable=SC2086
+reload "$TCP" $GUE
+comes "health checks again: down" "$NO2"
 server_config b2 >"$TESTBED_DIR/b2.yaml"
 pm b2
 comes "VIP is back: up" "$ALL"

@@ -433,6 +433,13 @@ Test(plan, demand_of_all)
 	cr_assert_eq(plan(&demand, now, &want), 0);
 	cr_expect_str_eq(words(want), "b1 draining 0/0 drain, b2 down 0/0, b3 active 100/100");
 	state_free(want);
+	lb_config_free(config);
+	/* A verdict from before the health checks were taken out of the config is none any more. */
+	config = load("gue", "", B1 "," B2 "," B3);
+	demand.config = config;
+	cr_assert_eq(plan(&demand, now, &want), 0);
+	step(&now, want);
+	cr_expect_str_eq(words(now), "b1 draining 0/0 drain, b2 active 100/100, b3 active 100/100");
 	verdict.id = 77;
 	verdict.pool = "nobody";
 	cr_assert_eq(plan(&(struct demand){ .verdicts = &verdict, .n_verdicts = 1 }, now, &want),
