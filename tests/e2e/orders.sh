@@ -248,11 +248,11 @@ fresh moved
 served moved "agent: connections are served there"
 
 on lb ip route replace 10.9.0.0/24 via "$(lan4 b2)"
-await 2 told 'servers4/far: next hop' || true
+await 10 told 'servers4/far: next hop' || true
 equal "agent: another router is followed" "$(backend far .next_hop)" \
 	"$(ip -n "$(netns b2)" -j link show eth0 | jq -r '.[0].address')"
 on lb ip route replace unreachable 10.9.0.0/24
-holds "agent: a route that goes" await 2 told 'warning: backend servers4/far: no route'
+holds "agent: a route that goes" await 10 told 'warning: backend servers4/far: no route'
 equal "agent: is a problem shown" "$(backend far .problem)" "no route to 10.9.0.1"
 
 ip -n "$(netns switch)" link set b2 down

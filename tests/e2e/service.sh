@@ -101,7 +101,7 @@ check_notifications() {
 	await 5 warned 'not reloaded' || true
 	sleep 2.2
 	stop pm
-	sleep 0.3
+	await 5 grep -q STOPPING "$TESTBED_DIR/systemd.out" || true
 	stop systemd
 	all=$(tr '\n' ' ' <"$TESTBED_DIR/systemd.out" | sed -E 's/(WATCHDOG=1)+/W /g; s/STATUS=/\n&/g')
 	holds "systemd is told of start, reloads, watchdog and end" grep -qzE \

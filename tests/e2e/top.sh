@@ -7,19 +7,33 @@
 #	                   ├── b1  ┐
 #	                   ├── b2  ├ server-pm
 #	                   └── b3  ┘
+# shellcheck disable=SC2317 # functions that `await` calls
 # shellcheck source=tests/e2e/check.bash
 . "$(dirname "$0")/check.bash"
 
 ESC=$'\033'
 
-# on_terminal LABEL KEYS COMMAND: in a shell on a terminal of 80 x 24, with keys typed after 1 s.
+# drawn LABEL: has lbctl begun to draw?
+drawn() {
+	grep -qF '[H' "$TESTBED_DIR/$1.out"
+}
+
+# on_terminal LABEL KEYS COMMAND: in a shell on a terminal of 80 x 24, with keys typed 1 s after the
+# first page.
 on_terminal() {
+	: >"$TESTBED_DIR/$1.out"
 	{
+		await 10 drawn "$1" || true
 		sleep 1
 		printf '%s' "$2"
 		sleep 0.3
-	} | on lb timeout 20 script -qec "stty rows 24 cols 80; stty -g; $3; echo code \$?; stty -g" \
-		/dev/null >"$TESTBED_DIR/$1.out" 2>&1 || true
+	} | on lb timeout 30 script -qec "stty rows 24 cols 80; stty -g; $3; echo code \$?; stty -g" \
+		/dev/null >>"$TESTBED_DIR/$1.out" 2>&1 || true
+}
+
+# once_drawn LABEL COMMAND: for on_terminal, the command that runs beside the one on the terminal.
+once_drawn() {
+	echo "(until grep -qF '[H' $TESTBED_DIR/$1.out; do sleep 0.1; done; $2) &"
 }
 
 # left_well LABEL: the other screen and the hidden cursor are undone, and the settings as before.
@@ -76,12 +90,12 @@ left_well q
 holds "q: ends with 0" grep -q 'code 0' "$TESTBED_DIR/q.out"
 on_terminal "^C" $'\003' "$TOP --interval 0.2"
 left_well "^C"
-on_terminal resized q "(sleep 0.5; stty rows 12 cols 40 </dev/tty) & $TOP --interval 0.2"
+on_terminal resized q "$(once_drawn resized "stty rows 12 cols 40 </dev/tty") $TOP --interval 0.2"
 left_well resized
 at_least "resized: there is a page" "$(last_page resized | wc -l)" 8
 at_most "resized: no line is wider" "$(last_page resized | wc -L)" 40
 at_most "resized: nor higher" "$(last_page resized | wc -l)" 12
-on_terminal gone "" "(sleep 0.5; $LBCTL --pin-dir $PINS/lb detach all) & $TOP --interval 0.2"
+on_terminal gone "" "$(once_drawn gone "$LBCTL --pin-dir $PINS/lb detach all") $TOP --interval 0.2"
 left_well gone
 holds "the data plane goes: said, where it can be read" \
 	grep -q 'top: the data plane was taken away' "$TESTBED_DIR/gone.out"
