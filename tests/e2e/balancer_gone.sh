@@ -26,7 +26,7 @@ lb_up
 
 begin mptcp mptcp --join-first 3
 begin mptcp-put mptcp --join-first 3 --put
-begin tcp tcp --stall 2
+begin tcp tcp --bytes 20M --stall 2 # they do not end before
 ready mptcp mark
 ready tcp mark
 sleep 0.3

@@ -59,7 +59,7 @@ had() {
 
 # begin LABEL: connections that ask every 0.1 s for 2 s.
 begin() {
-	get_in_background "$1" "$(vip 4)" --bytes 2000 --requests 20 --gap 0.1 --stall 3 \
+	get_in_background "$1" "$(vip 4)" --bytes 2000 --requests 20 --gap 0.1 --stall 5 \
 		--count 40 --parallel 40 --mark 4000
 	ready "$1" mark
 }

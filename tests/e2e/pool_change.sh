@@ -13,7 +13,7 @@
 
 # long LABEL OPTIONS...: connections that exchange a request and an answer every 0.1 s for 2 s.
 long() {
-	get_in_background "$1" "$(vip 4)" --bytes 2000 --requests 20 --gap 0.1 --stall 2 \
+	get_in_background "$1" "$(vip 4)" --bytes 2000 --requests 20 --gap 0.1 --stall 5 \
 		--count 60 --parallel 60 --mark 6000 "${@:2}"
 	ready "$1" mark
 }

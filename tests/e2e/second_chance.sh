@@ -14,7 +14,7 @@
 
 # long LABEL FAMILY OPTIONS...: connections that ask every 0.1 s for 2 s, with some done already.
 long() {
-	get_in_background "$1" "$(vip "$2")" --bytes 2000 --requests 20 --gap 0.1 --stall 3 \
+	get_in_background "$1" "$(vip "$2")" --bytes 2000 --requests 20 --gap 0.1 --stall 5 \
 		--count 60 --parallel 60 --mark 6000 "${@:3}"
 	ready "$1" mark
 }
@@ -118,7 +118,7 @@ lb_apply forward=gue outer=4
 lbctl settle >>"$TESTBED_DIR/lb.log"
 again() { # LABEL
 	get_in_background "$1" "$(vip 4)" --source 192.0.2.2:41000 --bytes 100 --requests 20 --gap 0.2 \
-		--count 1 --stall 2 --mark 200
+		--count 1 --stall 5 --mark 200
 	ready "$1" mark
 }
 again before
