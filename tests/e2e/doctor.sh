@@ -62,7 +62,7 @@ planted() {
 	PLANTED[$name]=1
 	[ -z "$by" ] || on server sh -ec "$by" >/dev/null
 	want=$(sorted "$BASE $name $with")
-	if ! await 2 finds "$want" "$edit"; then
+	if ! await 10 finds "$want" "$edit"; then
 		fail "$name: found" "found: $(findings "$edit"), want $want"
 	fi
 	if [ -n "$undo" ]; then
@@ -73,7 +73,7 @@ planted() {
 		return
 	fi
 	want=$(sorted "$BASE $left")
-	if await 4 finds "$want"; then
+	if await 10 finds "$want"; then
 		pass "$name: found, named and mended"
 	else
 		fail "$name: mended" "found: $(findings), want $want"

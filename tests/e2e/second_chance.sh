@@ -145,7 +145,7 @@ announced() {
 	start mss client tcpdump -i eth0 -nn -U --immediate-mode src "$1" and tcp
 	await 5 grep -q '^listening' "$TESTBED_DIR/mss.err"
 	if [[ $1 = *:* ]]; then get one "[$1]:80"; else get one "$1:80"; fi
-	await 3 grep -q 'Flags \[S.\]' "$TESTBED_DIR/mss.out" || true
+	await 10 grep -q 'Flags \[S.\]' "$TESTBED_DIR/mss.out" || true
 	stop mss
 	sed -n 's/.*Flags \[S.\].*mss \([0-9]*\).*/\1/p' "$TESTBED_DIR/mss.out" | head -1
 }

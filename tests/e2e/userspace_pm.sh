@@ -94,7 +94,7 @@ check_takeover() {
 	sleep 0.3
 	equal "nobody announces: connections stay on the VIP" "$(state vip)" 10
 	pm_up
-	holds "taken over: they join and leave the VIP" await 3 state_is off_path 10
+	holds "taken over: they join and leave the VIP" await 10 state_is off_path 10
 	equal "status: ten were taken over" "$(counted taken_over)" 10
 	let_go orphan
 	served orphan "taken over: and are served"
@@ -104,13 +104,13 @@ check_takeover() {
 check_modes() {
 	restart kernel backup
 	keep switch "$(vip 4)" --proto mptcp --count 10 --parallel 10
-	holds "kernel mode: off the VIP" await 3 state_is off_path 10
+	holds "kernel mode: off the VIP" await 10 state_is off_path 10
 	restart userspace backup
 	equal "kernel to userspace: still off the VIP" "$(state off_path)" 10
 	get there "$(vip 4)" --proto mptcp --bytes 10k --count 10 --hold-until-joined 3
 	equal "kernel to userspace: new connections join" "$(of there .joined)" 10
 	keep back "$(vip 4)" --proto mptcp --count 10 --parallel 10
-	holds "userspace mode: off the VIP" await 3 state_is off_path 20
+	holds "userspace mode: off the VIP" await 10 state_is off_path 20
 	restart kernel backup
 	equal "userspace to kernel: still off the VIP" "$(state off_path)" 20
 	get there "$(vip 4)" --proto mptcp --bytes 10k --count 10 --hold-until-joined 3
@@ -126,9 +126,9 @@ check_modes() {
 check_addresses() {
 	restart userspace backup
 	keep moved "$(vip 4)" --proto mptcp --count 10 --parallel 10
-	holds "off the VIP" await 3 state_is off_path 10
+	holds "off the VIP" await 10 state_is off_path 10
 	ip -n "$(netns server)" addr del "$OWN4/32" dev lo
-	holds "the dedicated address goes: back on the VIP" await 3 state_is vip 10
+	holds "the dedicated address goes: back on the VIP" await 10 state_is vip 10
 	at_least "the client is told: RM_ADDR" "$(mib server MPTcpExtRmAddrTx)" 10
 	ip -n "$(netns server)" addr add "$OWN4/32" dev lo
 	get returned "$(vip 4)" --proto mptcp --bytes 10k --count 10 --hold-until-joined 3
@@ -153,13 +153,13 @@ closed_on_81() {
 check_listeners() {
 	start narrow server "$LOAD" serve --listen "$VIP4:81" --name narrow
 	ready narrow
-	holds "application on the VIP only: a listener for joins" await 3 listens_on_81
+	holds "application on the VIP only: a listener for joins" await 10 listens_on_81
 	joins_on_81 narrow "and clients join" 10
 	get plain "$OWN4:81" --bytes 100 --stall 2
 	equal "a whole connection to it is refused" "$(of plain .ok)" 0
 	joins_on_81 after "and joins go on" 10
 	stop narrow
-	holds "application gone: so is the listener" await 3 closed_on_81
+	holds "application gone: so is the listener" await 10 closed_on_81
 	start wide server "$LOAD" serve --listen "*:81" --name wide
 	ready wide
 	holds "an application on every address can have the port" running wide
