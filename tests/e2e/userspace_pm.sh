@@ -138,7 +138,7 @@ check_addresses() {
 }
 
 joins_on_81() {
-	get "$1" "$VIP4:81" --proto mptcp --bytes 10k --count 10 --hold-until-joined 2
+	get "$1" "$VIP4:81" --proto mptcp --bytes 10k --count 10 --hold-until-joined 5
 	equal "$2" "$(of "$1" .joined)" "$3"
 }
 
