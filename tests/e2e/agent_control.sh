@@ -32,6 +32,7 @@ s = socket.socket(socket.AF_UNIX)
 s.settimeout(float(sys.argv[3]))
 s.connect(sys.argv[1])
 s.sendall(sys.argv[2].encode())
+print("sent", flush=True)
 try:
     print("closed" if not s.recv(1) else "answered")
 except TimeoutError:
@@ -113,6 +114,7 @@ equal "a key twice" "$(ask '{"request": "settle", "request": "drain"}' | jq -r .
 equal "wrong types" "$(ask '{"request": "weight", "backend": 7, "weight": "x"}' | jq -r .exit)" 1
 idle_client '{"request": "sta' 15 >"$TESTBED_DIR/slow.txt" &
 slow=$!
+await 10 grep -q sent "$TESTBED_DIR/slow.txt" || true
 began=$(date +%s%N)
 holds "a slow client holds nobody up" lbctl show settle
 at_most "for long (ms)" $((($(date +%s%N) - began) / 1000000)) 5000
@@ -218,7 +220,7 @@ agent_stop
 umount "$TESTBED_DIR/full"
 
 wait "$slow" || true
-equal "the slow client was let go" "$(cat "$TESTBED_DIR/slow.txt")" closed
+equal "the slow client was let go" "$(tail -1 "$TESTBED_DIR/slow.txt")" closed
 
 # ---- settling by itself -------------------------------------------------------------------------------
 
