@@ -24,7 +24,7 @@ marks() {
 	backend "$1" '.marks | join(",")'
 }
 
-# client_of_agent TEXT SECONDS: sends this and nothing more, stays for a while, and says how it ended.
+# idle_client TEXT SECONDS: sends this and nothing more, says so, stays for a while, and says how it ended.
 idle_client() {
 	python3 -c '
 import socket, sys
