@@ -44,7 +44,7 @@ JOINS=vip server_pm_up
 lb_up forward=gue outer=4 mp_join=steer
 on client ip mptcp limits set add_addr_accepted 0 subflows 2
 
-hold old 6
+hold old 10
 learnt=$(tokens b3)
 at_least "the balancer knows tokens of the member" "$learnt" 1
 lbctl drain b3 >>"$TESTBED_DIR/lb.log" 2>&1
