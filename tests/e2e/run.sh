@@ -5,7 +5,7 @@
 # its own, and most of its time it waits: several run side by side.
 #
 #   JOBS=N          how many; default one for each processor
-#   LIMIT=SECONDS   for one test; default 180
+#   LIMIT=SECONDS   for one test; default 300
 #   REQUIRE_ALL=1   a skip is a failure
 #
 # The last line has the totals: "N passed, M failed", and ", K skipped" if there are any. Exit code 0
@@ -13,7 +13,7 @@
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")" && pwd)
-LIMIT=${LIMIT:-180}
+LIMIT=${LIMIT:-300}
 JOBS=${JOBS:-$(nproc)}
 # shellcheck source=tests/totals.sh
 . "$HERE/../totals.sh"
