@@ -216,8 +216,6 @@ static int plan_pool(const struct lb_config *config, size_t at, const struct sta
 		pool->members[i] =
 			member_of(b, before ? state_find_member(before, b->id, &b->addr) : NULL);
 		pool->members[i].at = i;
-		if (from->health.type == LB_HEALTH_NONE)
-			pool->members[i].flags &= (__u8)~MPLB_MEMBER_F_DOWN;
 	}
 	pool->n_members = from->n_backends;
 	return 0;
@@ -398,25 +396,30 @@ static int plan_orders(const struct demand *demand, const struct state *state, b
 
 /* Health */
 
-/* Where a config comes that has no health checks any more, there are verdicts from before yet. */
-static bool is_checked(const struct state_pool *pool, const struct lb_config *config)
-{
-	return !config || config->pools[pool->at].health.type != LB_HEALTH_NONE;
-}
-
 static void plan_verdicts(const struct demand *demand, const struct state *state)
 {
 	for (size_t i = 0; i < demand->n_verdicts; i++) {
 		const struct verdict *v = &demand->verdicts[i];
 		const struct state_pool *pool = state_find_pool(state, v->pool);
-		struct state_member *m = NULL;
+		struct state_member *m = pool ? state_find_member(pool, v->id, &v->addr) : NULL;
 
-		if (pool && is_checked(pool, demand->config))
-			m = state_find_member(pool, v->id, &v->addr);
 		if (m && v->down)
 			m->flags |= MPLB_MEMBER_F_DOWN;
 		else if (m)
 			m->flags &= (__u8)~MPLB_MEMBER_F_DOWN;
+	}
+}
+
+/* Nobody is down where the config has no health checks any more, whatever was found before. */
+static void forget_verdicts(const struct lb_config *config, const struct state *state)
+{
+	for (size_t p = 0; p < state->n_pools; p++) {
+		const struct state_pool *pool = &state->pools[p];
+
+		if (config->pools[pool->at].health.type != LB_HEALTH_NONE)
+			continue;
+		for (size_t i = 0; i < pool->n_members; i++)
+			pool->members[i].flags &= (__u8)~MPLB_MEMBER_F_DOWN;
 	}
 }
 
@@ -473,6 +476,8 @@ int plan(const struct demand *demand, const struct state *now, struct state **ou
 		err = plan_orders(demand, state, false);
 	if (!err)
 		plan_verdicts(demand, state);
+	if (!err && config)
+		forget_verdicts(config, state);
 	for (size_t p = 0; !err && p < state->n_pools; p++)
 		err = finish_pool(state_find_pool(now, state->pools[p].name), &state->pools[p]);
 	if (!err)
