@@ -18,27 +18,10 @@
  * The window's scale is known from the client's SYN, which the kernel keeps in the request socket.
  * Under a SYN flood (SYN cookies) there is none, and the window stays as it is.
  */
+#include "bpf/request.h"
 #include "bpf/segment.h"
 #include "bpf/server_maps.h"
 #include "mplb/mptcp.h"
-#include <bpf/bpf_core_read.h>
-
-#define NEW_SYN_RECV 12 /* TCP_NEW_SYN_RECV, a request socket; no part of the kernel's UAPI */
-
-/* What is asked of the kernel's own structs (include/net/request_sock.h, inet_sock.h,
- * linux/tcp.h). */
-struct request_sock {
-	__u16 mss; /* of the client's SYN */
-} __attribute__((preserve_access_index));
-
-struct inet_request_sock {
-	struct request_sock req;
-	__u16 snd_wscale : 4; /* of the client's windows */
-} __attribute__((preserve_access_index));
-
-struct tcp_request_sock {
-	struct inet_request_sock req;
-} __attribute__((preserve_access_index));
 
 /* A segment that may be a third ACK to a VIP. */
 struct third_ack {
@@ -108,20 +91,13 @@ static __always_inline int find_third_ack(struct __sk_buff *skb, struct third_ac
 	return bpf_map_lookup_elem(&server_vips, &a->dst) != NULL;
 }
 
-/*
- * The window field that stands for so many full segments. Read by the request socket's address: the
- * helper for it (bpf_skc_to_tcp_request_sock) does not take those of MPTCP listeners for such,
- * whose sk_prot is another (tcp_prot_override, net/mptcp/subflow.c). Read from the stack, the
- * address is a number to the verifier, which lets nobody calculate with a socket.
- */
+/* The window field that stands for so many full segments. */
 static __always_inline __u32 request_window(const struct bpf_sock *sk, __u32 segments)
 {
-	const struct tcp_request_sock *req = NULL;
-	__u32 mss, scale;
+	const struct tcp_request_sock *req = request_of(sk);
+	__u32 mss = BPF_CORE_READ(req, req.req.mss),
+	      scale = BPF_CORE_READ_BITFIELD_PROBED(&req->req, snd_wscale);
 
-	bpf_probe_read_kernel(&req, sizeof(req), &sk);
-	mss = BPF_CORE_READ(req, req.req.mss);
-	scale = BPF_CORE_READ_BITFIELD_PROBED(&req->req, snd_wscale);
 	/* A segment of data has options, too: of 40 bytes, at most. */
 	mss = mss > 2 * MPTCP_OPTIONS_MAX ? mss - MPTCP_OPTIONS_MAX : mss;
 	return segments * mss >> (scale & 15);

@@ -11,7 +11,7 @@
  */
 #include "bpf/decap.h"
 #include "bpf/parse.h"
-#include <bpf/bpf_core_read.h>
+#include "bpf/request.h"
 
 #define ICMP_UNREACHABLE   3
 #define ICMP_TIME_EXCEEDED 11
@@ -128,6 +128,18 @@ struct tcp_sock {
 #define FLOW_REACH (1 << 28)
 
 /*
+ * Can the segment follow this host's answer to a SYN? One that was sent again may have come to
+ * another backend than the first: both have answered then, and the client goes on with one.
+ */
+static __always_inline int follows(const struct bpf_sock *sk, const struct tcphdr *tcp)
+{
+	__u32 isn = 0;
+
+	return !tcp->ack || bpf_core_read(&isn, sizeof(isn), &request_of(sk)->snt_isn) ||
+	       bpf_ntohl(tcp->ack_seq) == isn + 1;
+}
+
+/*
  * Can the segment be one of the socket's? A host that was cut off and comes back has sockets of
  * connections that their clients have long given up; one that was begun at the same ports
  * meanwhile, at another backend, would be held by them until they time out. Its numbers are others,
@@ -141,8 +153,12 @@ static __always_inline int fits(struct xdp_md *ctx, struct bpf_sock *sk, const s
 	const struct tcphdr *tcp = data + off;
 	__s32 ahead, sent;
 
-	/* No more than a request, or in TIME_WAIT; or an ICMP error is about it. */
-	if (!tp || !off || off > L4_MAX || (const void *)(tcp + 1) > end)
+	/* An ICMP error is about it. */
+	if (!off || off > L4_MAX || (const void *)(tcp + 1) > end)
+		return 1;
+	if (sk->state == NEW_SYN_RECV)
+		return follows(sk, tcp);
+	if (!tp) /* TIME_WAIT */
 		return 1;
 	ahead = (__s32)(bpf_ntohl(tcp->seq) - tp->rcv_nxt);
 	sent = (__s32)(tp->write_seq - bpf_ntohl(tcp->ack_seq));

@@ -279,18 +279,65 @@ Test(server_flow, a_reset_connection_is_forgotten)
 }
 
 /* With TCP_DEFER_ACCEPT the server stays at the request until data come. */
+static int deferring(bool six, int proto)
+{
+	int l = bound(six ? VIP6 : VIP4, PORT, proto), seconds = 10;
+
+	cr_assert(!setsockopt(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)));
+	cr_assert(!listen(l, 8));
+	return l;
+}
+
 Test(server_flow, a_request_is_known)
 {
 	for (int six = 0; six < 2; six++) {
-		int l = bound(six ? VIP6 : VIP4, PORT, 0), c, seconds = 10;
+		int l = deferring(six, 0), c = client(six, 0, true);
 
-		setsockopt(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
-		cr_assert(!listen(l, 8));
-		c = client(six, 0, true);
 		expect_flow("SYN received", six, MPLB_SERVER_R_GUE_SOCKET);
 		reset(c);
 		close(l);
 	}
+}
+
+/* A SYN that was sent again, and came to another backend than the first: either has answered, and the
+ * client goes on with one of them. */
+Test(server_flow, a_segment_must_fit_the_request)
+{
+	static const struct {
+		uint32_t acks;
+		uint8_t flags;
+		bool fits;
+	} cases[] = {
+		{ 0, FLAG_ACK, true },
+		{ 0, FLAG_ACK | FLAG_PSH, true },
+		{ 1, FLAG_ACK, false },
+		{ -1U, FLAG_ACK | FLAG_PSH, false },
+		{ 1U << 31, FLAG_ACK | FLAG_FIN, false },
+		{ 1, FLAG_RST | FLAG_ACK, false },
+		{ 1, FLAG_RST, true }, /* acknowledges nothing */
+	};
+
+	for (int six = 0; six < 2; six++)
+		for (int proto = 0; proto < 2; proto++) {
+			int p = proto ? IPPROTO_MPTCP : 0, l = deferring(six, p),
+			    c = client(six, p, true);
+			uint32_t is_ack = ack;
+
+			for (size_t i = 0; i < CASES(cases); i++) {
+				unsigned int want = cases[i].fits ? MPLB_SERVER_R_GUE_SOCKET
+								  : MPLB_SERVER_R_PASSED_ON;
+				struct frame f;
+
+				ack = is_ack + cases[i].acks;
+				segment(six, cases[i].flags, &f);
+				cr_expect_eq(judged(&f, six, 0), want, "case %zu, proto %d", i,
+					     proto);
+				cr_expect_eq(judged(&f, six, 1), MPLB_SERVER_R_GUE_RESCUED,
+					     "case %zu, passed on, proto %d", i, proto);
+			}
+			reset(c);
+			close(l);
+		}
 }
 
 Test(server_flow, a_listener_of_both_families)
