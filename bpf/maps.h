@@ -170,4 +170,13 @@ struct {
 	__type(value, struct mplb_backend_info);
 } mplb_backend_info SEC(".maps");
 
+/* What becomes of descriptions with the change that is at work; loader/describe.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MPLB_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct mplb_backend_info);
+} mplb_backend_next SEC(".maps");
+
 #endif

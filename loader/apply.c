@@ -276,7 +276,7 @@ static int carry_out(struct change *change, enum backends_scope scope)
 		err = members_plan(change->want, &change->members);
 	if (err)
 		return err;
-	/* Into places that no packet looks at; of the entries in use, only next hops change. */
+	/* Into places that nobody looks at; of the entries in use, only next hops change. */
 	describe_new(change->dp, change->want, places);
 	err = zero_counters(change);
 	if (!err)
@@ -300,6 +300,8 @@ static int read_now(struct datapath *dp, struct change *change)
 	int err = in_force_read(dp, &change->places.now);
 
 	change->dp = dp;
+	if (!err && describe_finish(dp, &change->places.now))
+		err = in_force_read(dp, &change->places.now);
 	if (!err)
 		err = state_read(dp, &change->places.now, &change->was);
 	if (err)

@@ -44,6 +44,8 @@ static const struct map_binding bindings[] = {
 	  MPLB_MAX_POOLS * sizeof(struct mplb_pool_info) },
 	{ "mplb_backend_info", offsetof(struct datapath, backend_info),
 	  MPLB_MAX_BACKENDS * sizeof(struct mplb_backend_info) },
+	{ "mplb_backend_next", offsetof(struct datapath, backend_next),
+	  MPLB_MAX_BACKENDS * sizeof(struct mplb_backend_info) },
 	{ "mplb_tokens", offsetof(struct datapath, tokens),
 	  MPLB_TOKEN_BUCKETS * sizeof(struct mplb_bucket) },
 	{ "mplb_subflows", offsetof(struct datapath, subflows),

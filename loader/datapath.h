@@ -23,7 +23,7 @@ struct datapath {
 	struct mplb_backend *backends; /* MPLB_MAX_BACKENDS */
 	struct mplb_vip_info *vip_info; /* MPLB_MAX_VIPS */
 	struct mplb_pool_info *pool_info; /* MPLB_MAX_POOLS */
-	struct mplb_backend_info *backend_info; /* MPLB_MAX_BACKENDS */
+	struct mplb_backend_info *backend_info, *backend_next; /* MPLB_MAX_BACKENDS */
 	struct mplb_bucket *tokens; /* MPLB_TOKEN_BUCKETS */
 	struct mplb_bucket *subflows; /* MPLB_SUBFLOW_BUCKETS */
 };

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static void describe_member(const struct datapath *dp, const struct state_pool *pool,
+static void describe_member(struct mplb_backend_info *at, const struct state_pool *pool,
 			    const struct state_member *m)
 {
-	struct mplb_backend_info *at = &dp->backend_info[m->index];
 	struct mplb_backend_info info = {
 		.addr = m->addr.addr,
 		.family = m->addr.family,
@@ -30,16 +29,62 @@ static void describe_member(const struct datapath *dp, const struct state_pool *
 	__atomic_store_n(&at->table, pool->table, __ATOMIC_SEQ_CST);
 }
 
+/* Where nothing counts yet. */
+static void describe_anew(struct mplb_backend_info *at, const struct state_pool *pool,
+			  const struct state_member *m)
+{
+	__atomic_store_n(&at->table, MPLB_MAX_POOLS, __ATOMIC_SEQ_CST);
+	describe_member(at, pool, m);
+}
+
 static void describe_members(const struct datapath *dp, const struct state *want,
-			     const struct places *places, bool kept)
+			     const struct places *places)
 {
 	for (size_t p = 0; p < want->n_pools; p++) {
 		const struct state_pool *pool = &want->pools[p];
 
-		for (size_t i = 0; i < pool->n_members; i++)
-			if (places->now.backend[pool->members[i].index] == kept)
-				describe_member(dp, pool, &pool->members[i]);
+		for (size_t i = 0; i < pool->n_members; i++) {
+			const struct state_member *m = &pool->members[i];
+
+			if (!places->now.backend[m->index])
+				describe_anew(&dp->backend_info[m->index], pool, m);
+			else if (!places->keeps_table[p])
+				describe_anew(&dp->backend_next[m->index], pool, m);
+		}
 	}
+}
+
+/* Of tables that stay: names, and orders that change no slot. */
+static void describe_unmoved(const struct datapath *dp, const struct state *want,
+			     const struct places *places)
+{
+	for (size_t p = 0; p < want->n_pools; p++) {
+		const struct state_pool *pool = &want->pools[p];
+
+		for (size_t i = 0; places->keeps_table[p] && i < pool->n_members; i++)
+			describe_member(&dp->backend_info[pool->members[i].index], pool,
+					&pool->members[i]);
+	}
+}
+
+bool describe_finish(const struct datapath *dp, const struct in_force *now)
+{
+	bool taken = false;
+
+	for (size_t i = 0; i < MPLB_MAX_BACKENDS; i++) {
+		struct mplb_backend_info *next = &dp->backend_next[i];
+
+		if (!next->name[0])
+			continue;
+		if (next->table < MPLB_MAX_POOLS && now->table[next->table]) {
+			dp->backend_info[i] = *next;
+			taken = true;
+		}
+		/* Not before it is taken: whoever dies in between leaves it to the next. */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		*next = (struct mplb_backend_info){ 0 };
+	}
+	return taken;
 }
 
 static void describe_pools(const struct datapath *dp, const struct state *want,
@@ -86,14 +131,15 @@ static void describe_vips(const struct datapath *dp, const struct state *want,
 void describe_new(const struct datapath *dp, const struct state *want, const struct places *places)
 {
 	describe_pools(dp, want, places, false);
-	describe_members(dp, want, places, false);
+	describe_members(dp, want, places);
 	describe_vips(dp, want, places, false);
 }
 
 void describe_kept(const struct datapath *dp, const struct state *want, const struct places *places)
 {
 	describe_pools(dp, want, places, true);
-	describe_members(dp, want, places, true);
+	describe_finish(dp, &places->next);
+	describe_unmoved(dp, want, places);
 	describe_vips(dp, want, places, true);
 }
 

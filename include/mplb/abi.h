@@ -10,7 +10,7 @@
  */
 #include <linux/types.h>
 
-#define MPLB_ABI	 3
+#define MPLB_ABI	 4
 #define MPLB_NAME_LEN	 64 /* names of VIPs, pools and backends, with the final NUL */
 #define MPLB_TABLE_SLOTS 65537 /* a prime: Maglev needs one (Eisenbud et al., NSDI 2016, 3.4) */
 #define MPLB_NO_BACKEND	 0xffff
