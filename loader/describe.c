@@ -81,8 +81,8 @@ bool describe_finish(const struct datapath *dp, const struct in_force *now)
 			taken = true;
 		}
 		/* Not before it is taken: whoever dies in between leaves it to the next. */
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		*next = (struct mplb_backend_info){ 0 };
+		__atomic_store_n(&next->table, MPLB_MAX_POOLS, __ATOMIC_SEQ_CST);
+		next->name[0] = '\0';
 	}
 	return taken;
 }
