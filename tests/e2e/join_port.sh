@@ -53,6 +53,11 @@ refused() {
 	equal "$1: a connection ($2) that begins at the port gets nothing" "$(of direct .ok)" 0
 }
 
+# all_have_subflows COUNT N: so many connections have N, the initial one among them.
+all_have_subflows() {
+	[ "$(pm connections -j | jq "[.[] | select(.subflows == $2)] | length")" = "$1" ]
+}
+
 # said_so LABEL PATTERN: in its log.
 said_so() {
 	grep -qE -- "$2" "$TESTBED_DIR/$1.err"
@@ -111,6 +116,7 @@ for manager in kernel userspace; do
 	holds "$manager, a dedicated address beside it: the initial subflow is left for that" \
 		await 5 state_is off_path 5
 	equal "$manager: and nothing else is" "$(state joined)" 0
+	await 10 all_have_subflows 5 3 || true
 	let_go beside
 	served beside "$manager, a dedicated address beside it: every byte arrives"
 	equal "$manager: the client has joined both" "$(of beside '[.connections[] | select(
