@@ -73,6 +73,11 @@ for b in "${BACKENDS[@]}"; do
 done
 lbctl undrain b2 >>"$TESTBED_DIR/lb.log"
 
+# resets_are COUNT: so many have been written down.
+resets_are() {
+	[ "$(grep -c 'Flags \[R' "$TESTBED_DIR/resets.out")" = "$1" ]
+}
+
 # Connections of b1, whose slots have moved twice: now b3's, and b2's before.
 lb_apply forward=gue outer=4 members="b1"
 lbctl settle >>"$TESTBED_DIR/lb.log"
@@ -81,11 +86,6 @@ for f in 4 6; do
 		--count 10 --parallel 10 --mark 100
 	ready "lost$f" mark
 done
-# resets_are COUNT: of which tcpdump has written.
-resets_are() {
-	[ "$(grep -c 'Flags \[R' "$TESTBED_DIR/resets.out")" = "$1" ]
-}
-
 lb_apply forward=gue outer=4 members="b2"
 lbctl settle >>"$TESTBED_DIR/lb.log"
 lb_apply forward=gue outer=4 members="b3"
