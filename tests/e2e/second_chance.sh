@@ -116,23 +116,24 @@ equal "the balancer loses no packet" "$(drops DROP)" 0
 # the same port, at another backend: that connection must not be held by the old socket.
 lb_apply forward=gue outer=4
 lbctl settle >>"$TESTBED_DIR/lb.log"
-again() { # LABEL REQUESTS
-	get_in_background "$1" "$(vip 4)" --source 192.0.2.2:41000 --bytes 100 --requests "$2" --gap 0.2 \
+# again LABEL REQUESTS: from a port that no other connection has had: the kernel gives out those from 32768 on.
+again() {
+	get_in_background "$1" "$(vip 4)" --source 192.0.2.2:21000 --bytes 100 --requests "$2" --gap 0.2 \
 		--count 1 --stall 5 --mark 200
 	ready "$1" mark
 }
-again before 200 # it does not end by itself: that would leave TIME_WAIT
+again before 200 # it does not end by itself
 victim=$(for b in "${BACKENDS[@]}"; do
-	[ -z "$(on "$b" ss -Htn dport = :41000)" ] || echo "$b"
+	[ -z "$(on "$b" ss -Htn dport = :21000)" ] || echo "$b"
 done)
 ip -n "$(netns switch)" link set "$victim" down
-on client ss -HK sport = :41000 >/dev/null 2>&1
+on client ss -HK sport = :21000 >/dev/null 2>&1
 stop before
 lbctl drain "$victim" >>"$TESTBED_DIR/lb.log"
 again after 30
 ip -n "$(netns switch)" link set "$victim" up
 lbctl undrain "$victim" >>"$TESTBED_DIR/lb.log"
-equal "cut off: it has the old socket" "$(on "$victim" ss -Htn dport = :41000 | wc -l)" 1
+equal "cut off: it has the old socket" "$(on "$victim" ss -Htn dport = :21000 | wc -l)" 1
 finish after 20 || true
 served after "cut off and back: a connection of the same ports goes on at the other"
 lbctl settle >>"$TESTBED_DIR/lb.log"
