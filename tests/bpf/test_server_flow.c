@@ -299,8 +299,8 @@ Test(server_flow, a_request_is_known)
 	}
 }
 
-/* A SYN that was sent again, and came to another backend than the first: either has answered, and the
- * client goes on with one of them. */
+/* A SYN that was sent again, and came to another backend than the first: either has answered, and
+ * the client goes on with one of them. */
 Test(server_flow, a_segment_must_fit_the_request)
 {
 	static const struct {
