@@ -299,6 +299,16 @@ Test(server_flow, a_request_is_known)
 	}
 }
 
+/* What its numbers say of a segment where another backend may know more; and where it has been
+ * passed on, nobody else can be asked: the kernel answers as it does. */
+static void expect_fit(const struct frame *f, int six, bool fits, size_t i, int proto)
+{
+	cr_expect_eq(judged(f, six, 0), fits ? MPLB_SERVER_R_GUE_SOCKET : MPLB_SERVER_R_PASSED_ON,
+		     "case %zu, proto %d", i, proto);
+	cr_expect_eq(judged(f, six, 1), MPLB_SERVER_R_GUE_RESCUED, "case %zu, passed on, proto %d",
+		     i, proto);
+}
+
 /* A SYN that was sent again, and came to another backend than the first: either has answered, and
  * the client goes on with one of them. */
 Test(server_flow, a_segment_must_fit_the_request)
@@ -324,16 +334,11 @@ Test(server_flow, a_segment_must_fit_the_request)
 			uint32_t is_ack = ack;
 
 			for (size_t i = 0; i < CASES(cases); i++) {
-				unsigned int want = cases[i].fits ? MPLB_SERVER_R_GUE_SOCKET
-								  : MPLB_SERVER_R_PASSED_ON;
 				struct frame f;
 
 				ack = is_ack + cases[i].acks;
 				segment(six, cases[i].flags, &f);
-				cr_expect_eq(judged(&f, six, 0), want, "case %zu, proto %d", i,
-					     proto);
-				cr_expect_eq(judged(&f, six, 1), MPLB_SERVER_R_GUE_RESCUED,
-					     "case %zu, passed on, proto %d", i, proto);
+				expect_fit(&f, six, cases[i].fits, i, proto);
 			}
 			reset(c);
 			close(l);
@@ -421,18 +426,12 @@ Test(server_flow, a_segment_must_fit_the_socket)
 			uint32_t is_seq = seq, is_ack = ack;
 
 			for (size_t i = 0; i < CASES(cases); i++) {
-				unsigned int want = cases[i].fits ? MPLB_SERVER_R_GUE_SOCKET
-								  : MPLB_SERVER_R_PASSED_ON;
 				struct frame f;
 
 				seq = is_seq + cases[i].ahead;
 				ack = is_ack + cases[i].acks;
 				segment(six, cases[i].flags, &f);
-				cr_expect_eq(judged(&f, six, 0), want, "case %zu, proto %d", i,
-					     proto);
-				/* Nobody else can be asked: the kernel answers as it does. */
-				cr_expect_eq(judged(&f, six, 1), MPLB_SERVER_R_GUE_RESCUED,
-					     "case %zu, passed on, proto %d", i, proto);
+				expect_fit(&f, six, cases[i].fits, i, proto);
 			}
 			close(s);
 			close(c);
